@@ -18,11 +18,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ownlm.data.clean.dedup.keys import Corpus, CrossRule, Rejected, Rows, read_keys
+from ownlm.data.clean.dedup.keys import Corpus, CrossRule, Rejected, Rows, names_of
 from ownlm.data.lake.engine import open_engine
 
 if TYPE_CHECKING:
@@ -62,7 +61,5 @@ class ExactDuplicates(CrossRule):
 
 def same_bytes(keys: Path, kept: Rows) -> pa.Array:
     """The reasons of documents that repeat those in the rows `kept`."""
-    different, places = np.unique(kept, return_inverse=True)
-    names = read_keys(keys, ["path", "repo"], different)
-    reasons = pc.binary_join_element_wise("the same bytes as ", names["path"], " in ", names["repo"], "")
-    return reasons.combine_chunks().take(pa.array(places))
+    names = names_of(keys, kept)
+    return pc.binary_join_element_wise("the same bytes as ", names["path"], " in ", names["repo"], "").combine_chunks()

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ownlm.data.lake.config import EngineSetting
-from ownlm.data.lake.table import RowGroup, corrupt, read_batches, row_groups, writing_to
+from ownlm.data.lake.table import RowGroup, corrupt, read_batches, read_row_group, row_groups, writing_to
 from ownlm.pipeline.progress import Progress, SilentProgress
 
 Rows = npt.NDArray[np.int64]
@@ -96,6 +96,37 @@ def read_keys(keys: Path, columns: Sequence[str], rows: Rows) -> pa.Table:
     return pa.concat_tables(parts).combine_chunks() if parts else schema.empty_table()
 
 
+def names_of(keys: Path, rows: Rows) -> pa.Table:
+    """The `path` and `repo` of documents, for each of `rows` in their order; a row may come more than once.
+
+    Raises:
+        ArtifactError: the file is not readable as Parquet.
+    """
+    different, places = np.unique(rows, return_inverse=True)
+    return read_keys(keys, ["path", "repo"], different).take(pa.array(places))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some documents of a row group: `first` is the number of the first of them among all that are wanted.
+
+    Attributes:
+        rows: their places in the row group, ascending.
+    """
+
+    group: RowGroup
+    rows: Rows
+    first: int
+
+    def contents(self) -> pa.Array:
+        """Their texts.
+
+        Raises:
+            ArtifactError: the file is not readable as Parquet.
+        """
+        return read_row_group(self.group, ["content"]).column("content").take(pa.array(self.rows))
+
+
 @dataclass(frozen=True)
 class Corpus:
     """All clean documents, as a rule across documents sees them.
@@ -127,6 +158,13 @@ class Corpus:
             for group in row_groups(table):
                 yield start, group
                 start += group.rows
+
+    def parts(self, rows: Rows) -> Iterator[Part]:
+        """The row groups that hold some of `rows` (ascending), each with which."""
+        for start, group in self.row_groups():
+            first, stop = np.searchsorted(rows, [start, start + group.rows]).tolist()
+            if first < stop:
+                yield Part(group, rows[first:stop] - start, first)
 
     def batches(self, columns: Sequence[str]) -> Iterator[tuple[Rows, pa.RecordBatch]]:
         """The documents that are alive, a row group at a time, with their rows."""

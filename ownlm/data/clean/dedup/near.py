@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from ownlm.data.clean.dedup.components import Components, survivors
 from ownlm.data.clean.dedup.config import NearDuplicatesConfig
-from ownlm.data.clean.dedup.keys import Corpus, CrossRule, Rejected, Rows, read_keys
+from ownlm.data.clean.dedup.keys import Corpus, CrossRule, Rejected, Rows, names_of, read_keys
 from ownlm.data.clean.dedup.near_bands import BucketWriter, Pairs, bands_for, buckets, find_pairs
 from ownlm.data.clean.dedup.near_verify import Verifier, open_verifier
 from ownlm.data.clean.dedup.signature_files import SignatureFiles
@@ -109,8 +109,7 @@ class NearDuplicates(CrossRule):
         before = pa.array([*direct, *["like others that are like "] * 101])
         after = pa.array([*[""] * 101, *(f" ({percent} % like it)" for percent in range(101))])
         kind = pa.array(percents + 101 * (likeness < self._config.similarity))
-        different, places = np.unique(kept, return_inverse=True)
-        names = read_keys(keys, ["path", "repo"], different).take(pa.array(places))
+        names = names_of(keys, kept)
         parts = [before.take(kind), names["path"], " in ", names["repo"], after.take(kind), ""]
         reasons = pc.binary_join_element_wise(*parts)
         return reasons.combine_chunks() if isinstance(reasons, pa.ChunkedArray) else reasons

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from ownlm.data.clean.dedup.keys import Corpus, Rows
+from ownlm.data.clean.dedup.keys import Corpus, Part, Rows
 from ownlm.data.clean.dedup.near_shingles import shingles_of
 from ownlm.data.clean.dedup.words import Hashes
 from ownlm.data.lake.pool import Board, TaskPool, open_task_pool
-from ownlm.data.lake.table import RowGroup, read_row_group, writing_to
+from ownlm.data.lake.table import writing_to
 
 _HASH = np.dtype("<u8")
 _PAIRS_AT_ONCE = 1 << 14
@@ -46,29 +44,12 @@ def _similarities(file: Path, places: npt.NDArray[np.int64]) -> npt.NDArray[np.f
     return np.fromiter(pairs, np.float64, len(places))
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Some rows of a row group: `first` is the number of the first of them among all that are wanted."""
-
-    group: RowGroup
-    rows: Rows
-    first: int
-
-
-_Reader = Callable[[_Part], tuple[npt.NDArray[np.int64], Hashes]]
+_Reader = Callable[[Part], tuple[npt.NDArray[np.int64], Hashes]]
 _Comparer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
 
 
-def _parts(corpus: Corpus, rows: Rows) -> Iterator[_Part]:
-    for start, group in corpus.row_groups():
-        first, stop = np.searchsorted(rows, [start, start + group.rows]).tolist()
-        if first < stop:
-            yield _Part(group, rows[first:stop] - start, first)
-
-
-def _sets_of(ngram: int, part: _Part) -> tuple[npt.NDArray[np.int64], Hashes]:
-    contents = read_row_group(part.group, ["content"]).column("content").take(pa.array(part.rows))
-    sets = list(shingles_of(contents, ngram).sets())
+def _sets_of(ngram: int, part: Part) -> tuple[npt.NDArray[np.int64], Hashes]:
+    sets = list(shingles_of(part.contents(), ngram).sets())
     return np.array([len(one) for one in sets], np.int64), np.concatenate(sets)
 
 
@@ -96,7 +77,7 @@ class Verifier:
             StorageError: the disk is full.
             OwnlmError: a worker process was killed.
         """
-        parts = list(_parts(self._corpus, rows))
+        parts = list(self._corpus.parts(rows))
         workers = min(self._corpus.workers, sum(part.group.bytes for part in parts) // _BYTES_PER_WORKER)
         self._starts, self._counts = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
         written = 0

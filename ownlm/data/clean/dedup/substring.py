@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ownlm.data.clean.dedup.config import SubstringDuplicatesConfig
-from ownlm.data.clean.dedup.keys import Corpus, CrossRule, Rejected, Rows, read_keys
+from ownlm.data.clean.dedup.keys import Corpus, CrossRule, Rejected, Rows, names_of
 from ownlm.data.clean.dedup.near_shingles import shingles_of
 from ownlm.data.clean.dedup.words import Hashes
 from ownlm.data.lake.engine import Engine, open_engine
@@ -63,12 +63,11 @@ class SubstringDuplicates(CrossRule):
             return Rejected.nothing()
         runs = RunFile(corpus, np.union1d(later, earlier), self._config.tokens, folder / "runs.u64")
         rows, shares, partners = self._decide(runs, later, earlier)
-        names = read_keys(corpus.keys, ["path", "repo"], np.unique(partners)).to_pylist()
-        places = np.searchsorted(np.unique(partners), partners)
+        names = names_of(corpus.keys, np.array(partners, np.int64)).to_pylist()
         reasons = [
             f"{share:.0%} of its words stand in other documents in runs of {self._config.tokens} or more, "
-            f"most of them in {names[place]['path']} in {names[place]['repo']}"
-            for share, place in zip(shares, places.tolist(), strict=True)
+            f"most of them in {name['path']} in {name['repo']}"
+            for share, name in zip(shares, names, strict=True)
         ]
         return Rejected(np.array(rows, np.int64), pa.array(reasons, pa.string()))
 
@@ -192,13 +191,12 @@ class RunFile:
     """
 
     def __init__(self, corpus: Corpus, rows: Rows, tokens: int, file: Path) -> None:
-        self._file, self._places, at = file, dict[int, tuple[int, int]](), 0
+        self._places, at = dict[int, tuple[int, int]](), 0
         with writing_to(file.parent), file.open("wb") as stream:
-            for here, batch in corpus.batches(["content"]):
-                wanted = np.flatnonzero(np.isin(here, rows))
-                shingles = shingles_of(batch.column("content").take(pa.array(wanted)), tokens)
+            for part in corpus.parts(rows):
+                shingles = shingles_of(part.contents(), tokens)
                 stream.write(shingles.hashes.tobytes())
-                for place, row in enumerate(here[wanted].tolist()):
+                for place, row in enumerate(rows[part.first : part.first + len(part.rows)].tolist()):
                     self._places[row] = at + int(shingles.bounds[place]), at + int(shingles.bounds[place + 1])
                 at += len(shingles.hashes)
         self._hashes: Hashes = np.memmap(file, np.uint64, "r")
