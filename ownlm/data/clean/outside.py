@@ -16,6 +16,15 @@ def check_outside(rules: RulesConfig) -> None:
         InputError: a file or folder is missing, or a folder holds no file.
         RecipeError: a natural language is not one that can be told.
     """
+    _check_paths(rules)
+    if rules.natural_language is not None:
+        # Only then, since what tells languages takes a second to load.
+        from ownlm.data.clean.natural_language import NaturalLanguageRule
+
+        NaturalLanguageRule(rules.natural_language)
+
+
+def _check_paths(rules: RulesConfig) -> None:
     for setting, root in rules.outside():
         if not root.exists():
             raise InputError(
@@ -26,11 +35,6 @@ def check_outside(rules: RulesConfig) -> None:
             )
         if root.is_dir() and not any(path.is_file() for path in root.rglob("*")):
             raise InputError(f"The folder that `{setting}` names holds no files.", where=root)
-    if rules.natural_language is not None:
-        # Only then, since what tells languages takes a second to load.
-        from ownlm.data.clean.natural_language import NaturalLanguageRule
-
-        NaturalLanguageRule(rules.natural_language)
 
 
 def outside_fingerprint(rules: RulesConfig, cache: Path | None) -> str:
@@ -39,7 +43,7 @@ def outside_fingerprint(rules: RulesConfig, cache: Path | None) -> str:
     Raises:
         InputError: one of them is missing.
     """
-    check_outside(rules)
+    _check_paths(rules)
     entries: list[tuple[str, ...]] = []
     for number, (_, root) in enumerate(rules.outside()):
         index = FileIndex(f"outside:{root}", cache)

@@ -22,7 +22,7 @@ from pydantic import Field
 from ownlm.data.sources.base import DamagedError, Skipped, Source, Unit
 from ownlm.data.sources.index import FileIndex, stamp_of
 from ownlm.data.sources.parquet_file import check_columns
-from ownlm.data.sources.rows import SPAN_BYTES, MappedRowsConfig, RowSource, Table, find_files
+from ownlm.data.sources.rows import SPAN_BYTES, FilesSource, MappedRowsConfig, RowSource, Table
 from ownlm.errors import first_line
 
 if TYPE_CHECKING:
@@ -59,26 +59,19 @@ class LineSpan:
     stop: int | None = None
 
 
-class JsonlSource(RowSource):
+class JsonlSource(FilesSource):
     """The lines of JSON Lines files."""
+
+    suffixes = SUFFIXES
+    kind_of_file = "JSON Lines"
 
     def __init__(self, config: JsonlConfig) -> None:
         super().__init__(config, config.path)
-        self.columns = config.columns
-        self._path = config.path
-
-    def files(self) -> list[Path]:
-        """The files, sorted.
-
-        Raises:
-            InputError: there are none.
-        """
-        return find_files(self._path, self.where, SUFFIXES, "JSON Lines")
 
     def units(self, cache: Path | None = None) -> list[Unit]:
         """See `Source.units`: a unit about 16 MB of a plain file, or a compressed file."""
         self.skipped, self.encodings = Counter(), Counter()
-        index = FileIndex(f"{type(self).__name__}:{self._path}", cache)
+        index = self.index(cache)
         units: list[Unit] = []
         files = self.files()
         for file in files:

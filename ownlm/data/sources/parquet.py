@@ -18,7 +18,7 @@ from pydantic import Field
 from ownlm.data.sources.base import Source, Unit
 from ownlm.data.sources.index import FileIndex, stamp_of
 from ownlm.data.sources.parquet_file import checked_names, content_bytes, groups_of, open_parquet, rows_of, unreadable
-from ownlm.data.sources.rows import MappedRowsConfig, RowSource, Table, find_files
+from ownlm.data.sources.rows import FilesSource, MappedRowsConfig, Table
 
 if TYPE_CHECKING:
     from ownlm.data.lake.document import Document
@@ -36,26 +36,19 @@ class ParquetConfig(MappedRowsConfig):
         return ParquetSource(self)
 
 
-class ParquetSource(RowSource):
+class ParquetSource(FilesSource):
     """The rows of Parquet files."""
+
+    suffixes = (".parquet",)
+    kind_of_file = "Parquet"
 
     def __init__(self, config: ParquetConfig) -> None:
         super().__init__(config, config.path)
-        self.columns = config.columns
-        self._path = config.path
-
-    def files(self) -> list[Path]:
-        """The files, sorted.
-
-        Raises:
-            InputError: there are none.
-        """
-        return find_files(self._path, self.where, (".parquet",), "Parquet")
 
     def units(self, cache: Path | None = None) -> list[Unit]:
         """See `Source.units`: a unit a run of row groups."""
         self.skipped, self.encodings = Counter(), Counter()
-        index = FileIndex(f"{type(self).__name__}:{self._path}", cache)
+        index = self.index(cache)
         units: list[Unit] = []
         for file in self.files():
             with self.surviving():

@@ -6,13 +6,14 @@ import glob
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from ownlm.data.lake.language import language_by_name, language_of
 from ownlm.data.sources.base import Skipped, Source
 from ownlm.data.sources.columns import Columns
+from ownlm.data.sources.index import FileIndex
 from ownlm.data.sources.notebooks import is_notebook
 from ownlm.data.sources.notebooks.source import NotebooksConfig, notebook_text
 from ownlm.errors import InputError
@@ -127,6 +128,33 @@ class RowSource(Source):
         if language is None:
             raise Skipped("unknown language")
         return language, self.text(data, language)
+
+
+class FilesSource(RowSource):
+    """A source whose rows are in files that the recipe's path names.
+
+    Attributes:
+        columns: of their rows.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    kind_of_file: ClassVar[str]
+
+    def __init__(self, config: MappedRowsConfig, path: str) -> None:
+        super().__init__(config, path)
+        self.columns = config.columns
+
+    def files(self) -> list[Path]:
+        """The files, sorted.
+
+        Raises:
+            InputError: there are none.
+        """
+        return find_files(self.where, self.where, self.suffixes, self.kind_of_file)
+
+    def index(self, cache: Path | None) -> FileIndex:
+        """The hashes of the files as they were last seen."""
+        return FileIndex(f"{type(self).__name__}:{self.where}", cache)
 
 
 def find_files(path: str, where: str, suffixes: tuple[str, ...], kind: str) -> list[Path]:

@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ FEW = 20
 _WORD = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}(?![a-z])|[^\W\d_a-zA-Z]{2,}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Sampled:
     """A document of the sample."""
 
@@ -39,15 +39,21 @@ class Sampled:
 def take_sample(folder: Path, sample: int, seed: int) -> list[Sampled]:
     """The `sample` documents of a table with the smallest hash of (seed, id), in the order of that hash."""
 
-    def hashed() -> Iterator[tuple[bytes, str, str, str, str]]:
-        for batch in read_batches(folder, ["id", "repo", "path", "language", "content"]):
-            for row in batch.to_pylist():
-                key = hashlib.blake2b(
-                    f"{seed} {row['id']} {row['repo']} {row['path']}".encode(), digest_size=16
-                ).digest()
-                yield key, row["repo"], row["path"], row["language"], row["content"][:MOST_CHARACTERS]
+    best: list[tuple[int, Sampled]] = []  # a heap with the largest hash, negated, first
+    for batch in read_batches(folder, ["id", "repo", "path", "language", "content"]):
+        named = zip(*(batch.column(name).to_pylist() for name in ("id", "repo", "path", "language")), strict=True)
+        for row, (identity, repo, path, language) in enumerate(named):
+            key = -_number(f"{seed} {identity} {repo} {path}")
+            if len(best) < sample or key > best[0][0]:
+                content = batch.column("content")[row].as_py()[:MOST_CHARACTERS]
+                (heapq.heappush if len(best) < sample else heapq.heapreplace)(
+                    best, (key, Sampled(repo, path, language, content))
+                )
+    return [document for _, document in sorted(best, key=lambda entry: -entry[0])]
 
-    return [Sampled(*fields) for _, *fields in heapq.nsmallest(sample, hashed())]
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
 
 
 def words_of(text: str) -> list[str]:
