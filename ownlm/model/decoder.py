@@ -14,6 +14,7 @@ Not here: dropout (one pass over the data needs none), biases, tensor or pipelin
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -137,7 +138,8 @@ class Decoder(nn.Module):
 
     Args:
         architecture: the resolved shape.
-        seed: of the initial weights; the same seed gives the same weights on every machine.
+        seed: of the initial weights; the same seed gives the same weights on every machine. On the meta device
+            (`with torch.device("meta")`) none are drawn; `initial_weights` gives them afterwards.
     """
 
     def __init__(self, architecture: Architecture, seed: int = 0) -> None:
@@ -147,17 +149,55 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Block(architecture) for _ in range(architecture.layers))
         self.norm = RMSNorm(architecture.d_model, architecture.norm_eps)
         self.lm_head = nn.Linear(architecture.d_model, architecture.vocab_size, bias=False)
-        self._initialize(seed)
         if architecture.tied:
             self.lm_head.weight = self.embed_tokens.weight
+        if not self.embed_tokens.weight.is_meta:
+            with torch.no_grad():
+                weights = dict(self.named_parameters())
+                for name, value in initial_weights(self, seed):
+                    weights[name].copy_(value)
 
-    def _initialize(self, seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        narrow = INIT_STD / math.sqrt(2 * self.architecture.layers)
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                std = narrow if name.endswith(("o_proj.weight", "down_proj.weight")) else INIT_STD
-                nn.init.normal_(weight, std=std, generator=generator)
+    @property
+    def head_weight(self) -> Tensor:
+        """The output head, [V, D]: logits are `hidden(...) @ head_weight.T`."""
+        return self.lm_head.weight
+
+    def auxiliary(self) -> Tensor | None:
+        """What routers of experts add to the summed cross-entropy of the last forward pass; None: a dense model.
+
+        Already weighted and summed over all positions, so that (cross-entropies + auxiliary) / labels is what is
+        minimized in every layout of the rows.
+        """
+        return None
+
+    def hidden(
+        self,
+        tokens_BL: Tensor,
+        segments_BL: Tensor | None = None,
+        *,
+        positions_BL: Tensor | None = None,
+        mask_BLS: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """What the head reads, after the last norm: x_BLD.
+
+        Args:
+            tokens_BL: token ids.
+            segments_BL: positions with equal numbers may see each other, backwards; None: all of the row.
+            positions_BL: where each token stands; None: 0, 1, 2, ... in every row.
+            mask_BLS: an additive mask [B, 1, L, S] in place of segments, for generation.
+            cache: keys and values of earlier tokens, extended by this call, for generation.
+        """
+        x_BLD = self.embed_tokens(tokens_BL)
+        if positions_BL is None:
+            positions_BL = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)[None]
+        turns = angles(positions_BL, self.architecture.head_width, self.architecture.rope_theta)
+        if segments_BL is not None:
+            mask_BLS = document_mask(segments_BL)
+        for index, block in enumerate(self.layers):
+            x_BLD = block(x_BLD, turns, mask_BLS, cache, index)
+        out_BLD: Tensor = self.norm(x_BLD)
+        return out_BLD
 
     def forward(
         self,
@@ -169,30 +209,15 @@ class Decoder(nn.Module):
         cache: KeyValueCache | None = None,
         last_only: bool = False,
     ) -> Tensor:
-        """Logits of the token after each position.
+        """Logits of the token after each position, in the type the head computed: logits_BLV.
+
+        Args are those of `hidden`, and
 
         Args:
-            tokens_BL: token ids.
-            segments_BL: positions with equal numbers may see each other, backwards; None: all of the row.
-            positions_BL: where each token stands; None: 0, 1, 2, ... in every row.
-            mask_BLS: an additive mask [B, 1, L, S] in place of segments, for generation.
-            cache: keys and values of earlier tokens, extended by this call, for generation.
             last_only: compute the logits of the last position only, [B, 1, V].
-
-        Returns:
-            logits_BLV, in the type the head computed.
         """
-        x_BLD = self.embed_tokens(tokens_BL)
-        if positions_BL is None:
-            positions_BL = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)[None]
-        turns = angles(positions_BL, self.architecture.head_width, self.architecture.rope_theta)
-        if segments_BL is not None:
-            mask_BLS = document_mask(segments_BL)
-        for index, block in enumerate(self.layers):
-            x_BLD = block(x_BLD, turns, mask_BLS, cache, index)
-        if last_only:
-            x_BLD = x_BLD[:, -1:]
-        logits_BLV: Tensor = self.lm_head(self.norm(x_BLD))
+        x_BLD = self.hidden(tokens_BL, segments_BL, positions_BL=positions_BL, mask_BLS=mask_BLS, cache=cache)
+        logits_BLV: Tensor = self.lm_head(x_BLD[:, -1:] if last_only else x_BLD)
         return logits_BLV
 
     def loss_sum(self, tokens_BL: Tensor, labels_BL: Tensor, segments_BL: Tensor | None = None) -> Tensor:
@@ -206,6 +231,22 @@ class Decoder(nn.Module):
         """Mean cross-entropy (nats) over the labelled positions; 0 when there is none."""
         labelled = (labels_BL != IGNORED).sum().clamp(min=1)
         return self.loss_sum(tokens_BL, labels_BL, segments_BL) / labelled
+
+
+def initial_weights(decoder: Decoder, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """The weights a fresh decoder starts with, name by name, on the CPU: the same for every machine and layout.
+
+    Only one is in memory at a time and the decoder's own are not read, so that it may be on the meta device or sharded.
+    They are drawn one after another from one generator: take them all, or at least ask for them all.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    narrow = INIT_STD / math.sqrt(2 * decoder.architecture.layers)
+    for name, weight in decoder.named_parameters():
+        value = torch.ones(weight.shape, device="cpu")
+        if weight.dim() == 2:
+            std = narrow if name.endswith(("o_proj.weight", "down_proj.weight")) else INIT_STD
+            nn.init.normal_(value, std=std, generator=generator)
+        yield name, value
 
 
 def document_mask(segments_BL: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ownlm.model.config import Architecture
-from ownlm.model.decoder import IGNORED, Decoder, RMSNorm, document_mask
+from ownlm.model.decoder import IGNORED, Decoder, RMSNorm, document_mask, initial_weights
 from tests.model.strategies import architectures, lively, tokens
 
 SMALL = Architecture(vocab_size=150, d_model=32, layers=2, heads=4, kv_heads=2, d_ff=48, context=32)
@@ -136,3 +136,29 @@ def test_bf16_autocast_stays_close() -> None:
             rounded = float(decoder.loss(tokens_BL, tokens_BL, segments_BL))
     assert rounded == pytest.approx(exact, rel=0.02)
     assert rounded != exact
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_logits_are_the_head_of_the_hidden_states(tied: bool) -> None:
+    decoder = lively(Architecture(**{**SMALL.to_json(), "tied": tied}), 4)
+    tokens_BL, segments_BL = tokens(SMALL, 2, 20, 0), random_segments(2, 20, 0)
+    with torch.no_grad():
+        hidden_BLD = decoder.hidden(tokens_BL, segments_BL)
+        assert torch.equal(hidden_BLD @ decoder.head_weight.T, decoder(tokens_BL, segments_BL))
+        assert torch.equal(decoder(tokens_BL, segments_BL, last_only=True), decoder(tokens_BL, segments_BL)[:, -1:])
+
+
+def test_a_dense_model_adds_nothing_to_the_loss() -> None:
+    decoder = Decoder(SMALL)
+    decoder(tokens(SMALL, 1, 8, 0))
+    assert decoder.auxiliary() is None
+
+
+def test_on_the_meta_device_no_weights_are_drawn_and_can_be_had_later() -> None:
+    with torch.device("meta"):
+        shape = Decoder(SMALL, 7)
+    assert all(weight.is_meta for weight in shape.parameters())
+    drawn = dict(initial_weights(shape, 7))
+    real = dict(Decoder(SMALL, 7).named_parameters())
+    assert drawn.keys() == real.keys()
+    assert all(torch.equal(drawn[name], real[name]) for name in real)
