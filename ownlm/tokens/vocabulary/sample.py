@@ -7,8 +7,10 @@ numbers that fits the budget. Found in one pass over ids and sizes, in memory of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from ownlm.tokens.corpus import CorpusTable
 
@@ -34,11 +36,15 @@ class DocumentSample:
     bytes: int
 
     def __iter__(self) -> Iterator[str]:
-        for batch in self.table.batches(["id", "content"]):
-            contents = batch.column("content")
-            for row, identity in enumerate(batch.column("id").to_pylist()):
-                if _number(self.seed, identity) < self.limit:
-                    yield contents[row].as_py()
+        for batch in self.batches(["content"]):
+            for content in batch.column("content"):
+                yield content.as_py()
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The chosen rows with these columns and `id`, as stored."""
+        for batch in self.table.batches([*dict.fromkeys(["id", *columns])]):
+            identities = batch.column("id").to_pylist()
+            yield batch.filter(pa.array([_number(self.seed, identity) < self.limit for identity in identities]))
 
 
 def draw_sample(table: CorpusTable, seed: int, budget: int) -> DocumentSample:
