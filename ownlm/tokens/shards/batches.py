@@ -2,12 +2,13 @@
 
 The stream of tokens is cut into windows of `context` inputs. An epoch visits every window once, in an order computed
 from (seed, epoch); each epoch moves the cuts by an offset of its own, so that no document is cut at the same place
-every time. Sample i is window `order(i mod windows)` of epoch `i div windows`; batch s is samples s * batch ..
-(s + 1) * batch - 1. Nothing is remembered between calls: resuming is calling with a later step, and any division of a
-batch's rows among ranks sees the same batch.
+every time. Sample i is window `order(i mod windows)` of epoch `i div windows`; a step's batch is the next samples, as
+many as its size says (`ownlm.tokens.shards.sizes`). Nothing is remembered between calls: resuming is calling with a
+later step, and any division of a batch's rows among ranks sees the same batch.
 
     batches = Batches(ShardReader(path), ObjectivesConfig(), vocabulary, context=256, batch=16, seed=0)
     batches.batch(1000).tokens_BL
+    batches.rows(1000, range(4, 8)).tokens_BL    # the same as batch(1000).tokens_BL[4:8], at a quarter of the work
 
 Shapes: B samples of a batch, L = context.
 """
@@ -28,6 +29,7 @@ from ownlm.tokens.objectives.draws import Draws
 from ownlm.tokens.shards.order import Permutation
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
 from ownlm.tokens.shards.rows import Piece, Rows, Sample
+from ownlm.tokens.shards.sizes import BatchSizes
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 FEWEST_WINDOWS = 8
@@ -56,11 +58,13 @@ class Batches:
         objectives: the mix of objectives.
         vocabulary: the one the shards were made with.
         context: input tokens of a sample.
-        batch: samples of a batch.
+        batch: samples of a step's batch; or how many each step has.
         seed: of order, offsets and objectives.
 
     Attributes:
         windows: samples of an epoch.
+        sizes: samples of each step's batch.
+        size: samples of a step's batch; of the largest, where they differ.
 
     Raises:
         CorpusError: when the split has fewer than FEWEST_WINDOWS windows.
@@ -73,7 +77,7 @@ class Batches:
         objectives: ObjectivesConfig,
         vocabulary: Vocabulary,
         context: int,
-        batch: int,
+        batch: int | BatchSizes,
         seed: int,
     ) -> None:
         if reader.vocabulary != vocabulary.content:
@@ -87,17 +91,34 @@ class Batches:
             raise too_few_tokens(reader, context)
         self._reader = reader
         self._rows = Rows(reader, objectives, vocabulary, context, seed)
-        self.context, self.size, self._seed = context, batch, seed
+        self.sizes = BatchSizes(batch) if isinstance(batch, int) else batch
+        self.context, self.size, self._seed = context, self.sizes.largest(), seed
         self._epoch = lru_cache(maxsize=4)(self._make_epoch)
+        self._made_of = (reader, objectives, vocabulary, context, self.sizes, seed)
+
+    def __reduce__(self) -> tuple[type[Batches], tuple[object, ...]]:
+        """For worker processes: the settings travel, shards are opened again."""
+        return Batches, self._made_of
 
     def batch(self, step: int) -> Batch:
         """The batch of `step`, from 0."""
-        samples = self._samples(range(step * self.size, (step + 1) * self.size))
-        return Batch(
-            tokens_BL=np.stack([sample.tokens_L for sample in samples]),
-            labels_BL=np.stack([sample.labels_L for sample in samples]),
-            segments_BL=np.stack([sample.segments_L for sample in samples]),
-        )
+        return self._stacked(self.samples_of(step))
+
+    def rows(self, step: int, rows: Sequence[int]) -> Batch:
+        """Some rows of a step's batch, in the order asked for; the others are not made.
+
+        Raises:
+            IndexError: when the step has no such row.
+        """
+        samples = self.samples_of(step)
+        for row in rows:
+            if not 0 <= row < len(samples):
+                raise IndexError(f"row {row} of step {step}, which has {len(samples)}")
+        return self._stacked([samples[row] for row in rows])
+
+    def samples_of(self, step: int) -> range:
+        """The numbers of the samples that are the rows of a step's batch, counted from 0 through all epochs."""
+        return self.sizes.samples(step)
 
     def sample(self, index: int) -> Sample:
         """Sample number `index` of the run, counted from 0 through all epochs."""
@@ -105,20 +126,28 @@ class Batches:
 
     def documents_of(self, step: int) -> list[list[tuple[DocumentSpan, Piece]]]:
         """For each row of a step's batch, the documents in it and which stretch of them."""
-        samples = self._samples(range(step * self.size, (step + 1) * self.size))
+        samples = self._samples(self.samples_of(step))
         return [[(self._reader.document_at(piece.position), piece) for piece in row.pieces] for row in samples]
 
     def _make_epoch(self, epoch: int) -> tuple[Permutation, int]:
         return Permutation(self.windows, self._seed, epoch), Draws(self._seed, epoch).below(self.context)
 
+    def _stacked(self, indices: Sequence[int]) -> Batch:
+        samples, shape = self._samples(indices), (len(indices), self.context)
+        made = Batch(np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int32))
+        for row, sample in enumerate(samples):
+            made.tokens_BL[row], made.labels_BL[row] = sample.tokens_L, sample.labels_L
+            made.segments_BL[row] = sample.segments_L
+        return made
+
     def _samples(self, indices: Sequence[int]) -> list[Sample]:
-        windows = []
         epochs, places = np.divmod(np.asarray(indices, dtype=np.int64), self.windows)
-        for epoch in sorted(set(epochs.tolist())):
+        positions = np.empty_like(places)
+        for epoch in np.unique(epochs).tolist():
             order, offset = self._epoch(epoch)
-            positions = order(places[epochs == epoch]) * self.context + offset
-            windows += [(epoch, position) for position in positions.tolist()]
-        return self._rows.make([(index, *window) for index, window in zip(indices, windows, strict=True)])
+            chosen = epochs == epoch
+            positions[chosen] = order(places[chosen]) * self.context + offset
+        return self._rows.make(list(zip(indices, epochs.tolist(), positions.tolist(), strict=True)))
 
 
 def count_windows(tokens: int, context: int) -> int:

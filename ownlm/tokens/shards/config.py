@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,3 +26,12 @@ class ShardsStage(Config):
 
     shards: ShardsConfig = Field(ShardsConfig(), description="the recipe's shards block")
     weights: dict[str, float] = Field({}, description="the weights of sources by name; 1 where there is none")
+
+
+class LoaderConfig(Config):
+    """What makes the batches of a training run; never what is in them."""
+
+    workers: Annotated[int, Field(ge=0, le=256)] | Literal["thread"] = Field(
+        "thread", description="thread: one beside training; 0: training itself; 1 and more: so many processes"
+    )
+    ahead: int = Field(4, description="batches made before they are needed", ge=1, le=1024)

@@ -121,6 +121,10 @@ class ShardReader:
         self._row_group = lru_cache(maxsize=8)(self._read_row_group)
         self._group_starts = np.cumsum([0, *index["table"]["row_groups"]])
 
+    def __reduce__(self) -> tuple[type[ShardReader], tuple[Path]]:
+        """For worker processes: they open the same shards."""
+        return ShardReader, (self.path,)
+
     def document(self, index: int) -> DocumentSpan:
         """Document number `index`.
 
