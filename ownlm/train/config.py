@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ownlm.model.config import ModelConfig
 from ownlm.recipe.base import Config
 from ownlm.tokens.objectives.config import ObjectivesConfig
+from ownlm.train.parallel.config import MeshConfig
 
 
 class AdamWConfig(Config):
@@ -96,6 +97,7 @@ class TrainConfig(Config):
         "auto", description="torch.compile when it pays for its start-up time, or always, or never"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights and of the order of the data")
+    mesh: MeshConfig = Field(MeshConfig(), description="how many places train together, and how they divide the work")
     checkpoint_every: int = Field(200, ge=1, description="steps between points a killed run continues from")
     log_every: int = Field(10, ge=1, description="steps between lines in metrics.jsonl")
     eval_every: int = Field(100, ge=0, description="steps between small held-out measurements; 0: only at the end")

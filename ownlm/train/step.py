@@ -21,6 +21,7 @@ from ownlm.model.decoder import IGNORED, Decoder
 from ownlm.tokens.shards.batches import Batch
 from ownlm.train.execution import Execution
 from ownlm.train.optimizers import Optimizer
+from ownlm.train.parallel.layout import Layout
 
 LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -71,6 +72,8 @@ class Stepper:
         execution: precision and compilation.
         clip: longest gradient.
         token_bytes: bytes each token stands for, by id.
+        layout: this process's place among those that train together. Every method is then called by all of them,
+            each with its own rows of the same batches.
     """
 
     def __init__(
@@ -80,15 +83,17 @@ class Stepper:
         execution: Execution,
         clip: float,
         token_bytes: npt.NDArray[np.int64],
+        layout: Layout | None = None,
     ) -> None:
         self._decoder, self._optimizer, self._execution, self._clip = decoder, optimizer, execution, clip
         self._token_bytes = token_bytes
+        self._layout = layout or Layout()
         self._loss: LossFunction = decoder.loss_sum
         if execution.compiled:
             self._loss = torch.compile(decoder.loss_sum, dynamic=False)
 
     def step(self, batches: Sequence[Batch], factor: float) -> Measured:
-        """One update at `factor` times the peak learning rate.
+        """One update at `factor` times the peak learning rate: `gradient`, then `update`.
 
         Returns:
             What was seen. If the loss or the gradient is not finite, nothing is updated: the caller looks at it.
@@ -96,19 +101,41 @@ class Stepper:
         Raises:
             TrainingError: when the machine refuses: out of memory, or the compiler fails.
         """
-        labels = sum(int((batch.labels_BL != IGNORED).sum()) for batch in batches)
+        measured = self.gradient(batches)
+        if math.isfinite(measured.nats) and math.isfinite(measured.grad_norm):
+            self.update(factor)
+        else:
+            self.drop()
+        return measured
+
+    def gradient(self, batches: Sequence[Batch]) -> Measured:
+        """The gradient of a step, clipped, in every weight's `grad`; follow it with `update` or `drop`.
+
+        Returns:
+            What was seen, summed over all processes.
+
+        Raises:
+            TrainingError: when the machine refuses: out of memory, or the compiler fails.
+        """
+        labels, size = self._counts(batches)
         try:
-            nats = math.fsum(self._backward(batch, labels) for batch in batches)
+            (nats,) = self._layout.sum([math.fsum(self._backward(batch, labels) for batch in batches)])
             norm = torch.nn.utils.clip_grad_norm_(self._decoder.parameters(), self._clip).item()
         except RuntimeError as error:  # torch's out-of-memory and compiler errors are RuntimeErrors
             raise TrainingError(
                 f"the {self._execution.device} refused a training step: {str(error).splitlines()[0]}",
                 advice="lower train.batch and raise train.accumulate, or set train.compile to off",
             ) from error
-        measured = Measured(nats, labels, sum(self._bytes(batch) for batch in batches), norm)
-        if math.isfinite(nats) and math.isfinite(norm):
-            self._optimizer.step(factor)
-        return measured
+        return Measured(nats, labels, size, norm)
+
+    def update(self, factor: float) -> None:
+        """Move the weights along the gradient, at `factor` times the peak learning rate, and forget it."""
+        self._optimizer.step(factor)
+
+    def drop(self) -> None:
+        """Forget the gradient: the weights stay."""
+        for weight in self._decoder.parameters():
+            weight.grad = None
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[Batch]) -> Measured:
@@ -116,9 +143,15 @@ class Stepper:
         parts = []
         for batch in batches:
             with self._execution.autocast():
-                nats = self._decoder.loss_sum(*self._tensors(batch)).item()
-            parts.append(Measured(nats, int((batch.labels_BL != IGNORED).sum()), self._bytes(batch)))
-        return total(parts)
+                parts.append(self._decoder.loss_sum(*self._tensors(batch)).item())
+        labels, size = self._counts(batches)
+        return Measured(self._layout.sum([math.fsum(parts)])[0], labels, size)
+
+    def _counts(self, batches: Sequence[Batch]) -> tuple[int, int]:
+        """Labels, and bytes they stand for, over all processes."""
+        labels = sum(int((batch.labels_BL != IGNORED).sum()) for batch in batches)
+        counts = self._layout.sum([labels, sum(self._bytes(batch) for batch in batches)])
+        return int(counts[0]), int(counts[1])
 
     def _backward(self, batch: Batch, labels: int) -> float:
         """Add a batch's part of the mean's gradient; returns its nats."""
