@@ -5,6 +5,7 @@
     content │ bytes 1204 .. 1390     │ bytes 0 .. 803             │     of the document's UTF-8 content
 
 Steps are counted from 1, as in the training log. A step reads `accumulate` batches; their rows are counted through.
+The markers and the path before a file of a repository are its first tokens, and stand for none of its bytes.
 Stretches are half-open. Byte offsets are exact, because a token stands for a fixed number of bytes: they are sums of
 those numbers. A document whose tokens do not stand for its content byte by byte has none.
 """
@@ -40,8 +41,8 @@ class Stretch:
         objective: what it is trained with; anything but "next_token" lays its text out in another order.
         dropped: tokens of it that did not fit beside the objective's markers.
         document: whose it is.
-        tokens: its tokens in the document, the opening end_of_text being token 0; the whole document where
-            fill-in-the-middle cut that before its windows: any part of it may be in these columns.
+        tokens: its tokens in the document, the opening end_of_text, or the first marker, being token 0; the whole
+            document where fill-in-the-middle cut that before its windows: any part of it may be in these columns.
         bytes: its bytes in the document's content; None where they are not exact.
     """
 
@@ -137,14 +138,16 @@ class StepOrigins:
     def _stretch(self, row: int, span: DocumentSpan, piece: Piece) -> Stretch:
         start = piece.position - span.start
         tokens = (start, start + piece.stop - piece.start)
-        if piece.objective == "fill_in_the_middle" and span.length <= self._whole_documents:
-            tokens = (0, span.length)
+        whole = self._reader.text_bounds(span.index)
+        if piece.objective == "fill_in_the_middle" and whole[1] - whole[0] <= self._whole_documents:
+            tokens = (whole[0] - span.start, span.length)
         columns, held = (piece.start, piece.stop), self._bytes(span, tokens)
         return Stretch(row, columns, piece.objective, piece.dropped, span, tokens, held)
 
     def _bytes(self, span: DocumentSpan, tokens: Range) -> Range | None:
-        ids = self._reader.tokens[span.start : span.stop]
-        ends = np.cumsum(self._sizes[ids])
+        sizes = self._sizes[self._reader.tokens[span.start : span.stop]]
+        sizes[: span.header] = 0
+        ends = np.cumsum(sizes)
         if ends[-1] != span.bytes:
             return None
         start, stop = (int(ends[number - 1]) if number else 0 for number in tokens)

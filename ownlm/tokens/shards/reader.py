@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,8 @@ class DocumentSpan:
         start: position of its opening end_of_text in the split's token stream.
         length: its tokens, the opening one included.
         bytes: UTF-8 bytes of its content.
+        header: its tokens before its text: the opening end_of_text, or the markers and names of `pack: repositories`.
+        opens: whether it opens a stretch, which attention does not leave: always, or the first file of a repository.
     """
 
     index: int
@@ -52,11 +55,18 @@ class DocumentSpan:
     start: int
     length: int
     bytes: int
+    header: int = 1
+    opens: bool = True
 
     @property
     def stop(self) -> int:
         """The position after its last token."""
         return self.start + self.length
+
+    @property
+    def text_start(self) -> int:
+        """The position of the first token of its text; `stop` for one without text."""
+        return self.start + self.header
 
 
 class TokenStream:
@@ -98,6 +108,7 @@ class ShardReader:
         total_bytes: UTF-8 bytes of all documents.
         documents: how many there are.
         form: what the shards are: our own token files or MDS; an empty split is "tokens".
+        pack: what a stretch of the stream holds: a document, or files of one repository.
         vocabulary: content hash of the vocabulary the tokens belong to (`Vocabulary.content`).
 
     Raises:
@@ -116,7 +127,13 @@ class ShardReader:
         for file, shard in zip(files, index["shards"], strict=True):
             _check_size(file, shard["size"])
         _check_size(path / DOCUMENTS_FILE, index["table"]["size"])
+        self.pack: Literal["documents", "repositories"] = index.get("pack", "documents")
         self._starts: npt.NDArray[np.int64] = self._read_table(["start"]).column(0).to_numpy()
+        self._headers: npt.NDArray[np.int32] | None = None
+        self._stretches = self._starts
+        if self.pack == "repositories":
+            self._headers = self._read_table(["header"]).column(0).to_numpy()
+            self._stretches = self._starts[self._read_table(["opens"]).column(0).to_numpy()]
         self.tokens = self._open_tokens(files)
         self._row_group = lru_cache(maxsize=8)(self._read_row_group)
         self._group_starts = np.cumsum([0, *index["table"]["row_groups"]])
@@ -157,16 +174,48 @@ class ShardReader:
         return np.searchsorted(bounds, np.arange(start, stop), side="right").astype(np.int64) + first
 
     def document_starts(self, start: int, stop: int) -> npt.NDArray[np.int64]:
-        """Positions in start + 1 .. stop - 1 at which a document begins: where a window is cut into pieces."""
-        low, high = np.searchsorted(self._starts, (start, stop - 1), side="right")
-        between: npt.NDArray[np.int64] = self._starts[low : max(low, high)]
-        return between
+        """Positions in start + 1 .. stop - 1 at which a document begins."""
+        return _between(self._starts, start, stop)
+
+    def cuts(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Positions in start + 1 .. stop - 1 at which a window is cut: (into pieces, into stretches).
+
+        A piece is what an objective may lay out anew: a document, or, of repositories, a header or the text behind it.
+        Attention does not leave a stretch.
+        """
+        documents = _between(self._starts, start, stop)
+        if self._headers is None:
+            return documents, documents
+        first, last = np.searchsorted(self._starts, (start, stop - 1), side="right")
+        here = slice(max(0, int(first) - 1), int(last))
+        texts = self._starts[here] + self._headers[here]
+        texts = texts[(texts > start) & (texts < stop)]
+        return np.union1d(documents, texts), _between(self._stretches, start, stop)
 
     def document_bounds(self, index: int) -> tuple[int, int]:
         """Where document number `index` begins in the stream, its opening end_of_text, and the position after it."""
         following = index + 1
         stop = self._starts[following] if following < self.documents else self.total_tokens
         return int(self._starts[index]), int(stop)
+
+    def text_bounds(self, index: int) -> tuple[int, int]:
+        """The part of document number `index` that objectives may lay out anew: all but the header of repositories."""
+        start, stop = self.document_bounds(index)
+        return (start, stop) if self._headers is None else (start + int(self._headers[index]), stop)
+
+    def texts_at(self, positions: Sequence[int]) -> list[tuple[int, int]]:
+        """(Place in `positions`, number of the document) of the positions that are not in a header of repositories."""
+        places = np.asarray(positions, dtype=np.int64)
+        numbers = np.searchsorted(self._starts, places, side="right") - 1
+        if self._headers is None:
+            return list(enumerate(numbers.tolist()))
+        inside = np.flatnonzero(places >= self._starts[numbers] + self._headers[numbers])
+        return list(zip(inside.tolist(), numbers[inside].tolist(), strict=True))
+
+    @property
+    def header_tokens(self) -> int:
+        """Tokens before the texts of all documents."""
+        return self.documents if self._headers is None else int(self._headers.sum(dtype=np.int64))
 
     def sources(self) -> tuple[list[str], npt.NDArray[np.int32]]:
         """The names of all sources, and for every document the number of its source's name: 4 bytes a document."""
@@ -224,6 +273,12 @@ def _read_index(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(file, error) from error
     return index
+
+
+def _between(positions: npt.NDArray[np.int64], start: int, stop: int) -> npt.NDArray[np.int64]:
+    """Those in start + 1 .. stop - 1, of positions that ascend."""
+    low, high = np.searchsorted(positions, (start, stop - 1), side="right")
+    return positions[low : max(low, high)]
 
 
 def _check_size(file: Path, size: int) -> None:

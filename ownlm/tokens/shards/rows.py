@@ -1,12 +1,13 @@
 """Rows: windows of the stream, each piece of a document in them laid out by the objective it draws.
 
+Of repositories, the markers and the path before a file's text are a piece of their own that stays as it is.
 What a piece draws is a pure function of (seed, sample, number of the piece), or, where fill-in-the-middle cuts whole
 documents, of (seed, epoch, document).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -134,25 +135,26 @@ class Rows:
         ]
 
     def _draft(self, index: int, epoch: int, position: int) -> _Draft:
-        """A window as next-token rows, cut at document starts; segment 2 k is piece k, 2 k + 1 its padding."""
+        """A window as next-token rows, cut into pieces; segment 2 k is stretch k, 2 k + 1 the padding in it."""
         stream = self._reader.tokens[position : position + self._context + 1].astype(np.int64)
-        starts = (self._reader.document_starts(position, position + self._context) - position).tolist()
-        bounds = [0, *starts, self._context]
+        cuts, stretches = self._reader.cuts(position, position + self._context)
+        bounds = [0, *(cuts - position).tolist(), self._context]
         segments = np.zeros(self._context, dtype=np.int32)
-        segments[starts] = 2
+        segments[stretches - position] = 2
         pieces = [Piece(position + start, start, stop, "next_token") for start, stop in pairwise(bounds)]
         segments_L = np.cumsum(segments, dtype=np.int32)
         draft = _Draft(index, epoch, position, stream[:-1].copy(), stream[1:].copy(), segments_L, pieces)
-        first = self._first_document(position)
-        for number in range(len(pieces)):
-            self._choose(draft, number, first + number)
+        for number, document in self._documents(position, pieces):
+            self._choose(draft, number, document)
         return draft
 
-    def _first_document(self, position: int) -> int:
-        """The index of the document at a position; 0 where no objective asks for it."""
-        if self._sources is None and not self._by_document:
-            return 0
-        return self._reader.document_number(position)
+    def _documents(self, position: int, pieces: Sequence[Piece]) -> Iterable[tuple[int, int]]:
+        """(Number of the piece, its document) of all but headers; 0 for the document where no objective asks for it."""
+        if self._reader.pack == "repositories":
+            return self._reader.texts_at([piece.position for piece in pieces])
+        asked = self._sources is not None or self._by_document
+        first = self._reader.document_number(position) if asked else 0
+        return enumerate(range(first, first + len(pieces)))
 
     def _choose(self, draft: _Draft, number: int, document: int) -> None:
         """Draw the piece's objective, and note its cut or lay it out if the piece is long enough for it."""
@@ -173,7 +175,7 @@ class Rows:
         piece = draft.pieces[number]
         start, stop = piece.position, piece.position + piece.stop - piece.start
         if self._by_document:
-            whole = self._reader.document_bounds(document)
+            whole = self._reader.text_bounds(document)
             if whole[1] - whole[0] <= LONGEST * self._context:
                 # A fourth key: never the numbers of a piece.
                 draws = Draws(self._seed, draft.epoch, document, LONGEST)

@@ -36,6 +36,9 @@ DOCUMENT_SCHEMA = pa.schema(
     ]
 )
 
+REPOSITORY_SCHEMA = pa.schema([*DOCUMENT_SCHEMA, ("header", pa.int32()), ("opens", pa.bool_())])
+"""The table of `pack: repositories`: see `DocumentSpan`."""
+
 
 class TokenFiles:
     """Writes tokens one after another into `tokens-NNNNN.bin`, nothing else.
@@ -99,6 +102,7 @@ class ShardWriter:
         vocabulary: the vocabulary's content hash.
         shard_bytes: a file ends after the document that reaches this size.
         form: how the shards are written: our own token files, or MosaicML Streaming's MDS.
+        pack: what a stretch holds: a document, or files of one repository.
     """
 
     def __init__(
@@ -109,18 +113,23 @@ class ShardWriter:
         vocabulary: str,
         shard_bytes: int,
         form: Literal["tokens", "mds"] = "tokens",
+        pack: Literal["documents", "repositories"] = "documents",
     ) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path, self._vocabulary = path, vocabulary
         self._dtype = np.dtype("<u2" if vocabulary_size <= 2**16 else "<u4")
         self._files = (MdsFiles if form == "mds" else TokenFiles)(path, self._dtype, shard_bytes)
-        self._table = pq.ParquetWriter(path / DOCUMENTS_FILE, DOCUMENT_SCHEMA, compression="zstd")
+        self._pack, self._schema = pack, DOCUMENT_SCHEMA if pack == "documents" else REPOSITORY_SCHEMA
+        self._table = pq.ParquetWriter(path / DOCUMENTS_FILE, self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
         self._row_groups: list[int] = []
         self.documents = self.tokens = self.bytes = 0
 
     def add(self, row: dict[str, Any], ids: list[int] | npt.NDArray[np.uint32], size: int) -> None:
-        """Append a document: `row` with id, source, repo, path, language; its tokens; its size in bytes."""
+        """Append a document: `row` with id, source, repo, path, language; its tokens; its size in bytes.
+
+        With `pack` "repositories", `row` also has `header` and `opens` (see `DocumentSpan`).
+        """
         self._files.add(row, np.asarray(ids, dtype=self._dtype))
         self._rows.append(row | {"index": self.documents, "start": self.tokens, "length": len(ids), "bytes": size})
         self.documents += 1
@@ -130,7 +139,7 @@ class ShardWriter:
             self._write_rows()
 
     def _write_rows(self) -> None:
-        self._table.write_table(pa.Table.from_pylist(self._rows, schema=DOCUMENT_SCHEMA), row_group_size=ROWS_OF_GROUP)
+        self._table.write_table(pa.Table.from_pylist(self._rows, schema=self._schema), row_group_size=ROWS_OF_GROUP)
         self._row_groups.append(len(self._rows))
         self._rows = []
 
@@ -152,6 +161,8 @@ class ShardWriter:
                 "row_groups": self._row_groups,
             },
         }
+        if self._pack != "documents":
+            facts["pack"] = self._pack
         text = json.dumps(self._files.finish(facts), indent=1, sort_keys=True) + "\n"
         (self._path / INDEX_FILE).write_text(text, encoding="utf-8")
 
