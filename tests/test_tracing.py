@@ -60,14 +60,14 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.format(code=json.dumps(str(code))), encoding="utf-8")
     steps: list[list[Batch]] = []
-    step, whole = Stepper.step, flow.stages_of
+    gradient, whole = Stepper.gradient, flow.stages_of
 
-    def recorded(self: Stepper, batches: list[Batch], factor: float) -> Measured:
+    def recorded(self: Stepper, batches: list[Batch]) -> Measured:
         steps.append(list(batches))
-        return step(self, batches, factor)
+        return gradient(self, batches)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stepper, "step", recorded)
+        patch.setattr(Stepper, "gradient", recorded)
         patch.setattr("ownlm.runs.stages_of", lambda recipe: whole(recipe)[:-2])
         store = Store(folder / "home")
         results = carry_out(load_recipe(recipe), store)

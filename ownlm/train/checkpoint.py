@@ -91,16 +91,28 @@ class CheckpointFolder:
         for old in sorted(self.path.glob("step-*"))[:-KEPT]:
             self._remove(old)
 
-    def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is complete and of this run; None when there is none. Removes leftovers."""
+    def newest(self, until: int | None = None) -> Checkpoint | None:
+        """The newest checkpoint that is complete and of this run; None when there is none. Removes leftovers.
+
+        Args:
+            until: only those of at most this step.
+        """
         for leftover in self.path.glob(".step-*.new"):
             self._remove(leftover)
         for folder in sorted(self.path.glob("step-*"), reverse=True):
+            if until is not None and _step_of(folder) > until:
+                continue
             found = self._read(folder)
             if found is not None:
                 return found
             self._remove(folder)
         return None
+
+    def drop_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps: the run went back and takes another way."""
+        for folder in self.path.glob("step-*"):
+            if _step_of(folder) > step:
+                self._remove(folder)
 
     def _describe(self, checkpoint: Checkpoint, tensors: str) -> dict[str, JsonValue]:
         values: dict[str, JsonValue] = {
@@ -137,6 +149,10 @@ def split_tensors(tensors: dict[str, Tensor], prefix: str) -> Iterator[tuple[str
     for name, tensor in tensors.items():
         if name.startswith(prefix):
             yield name.removeprefix(prefix), tensor
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
 
 
 def _checksum(values: dict[str, Any]) -> str:

@@ -1,10 +1,12 @@
 """The loop: data in, weights out, checkpoints on the way.
 
-    start or newest checkpoint ─► [ step ─► log every n ─► held-out every n ─► checkpoint every n ] ─► trained
+    start or newest checkpoint ─► [ step ─► observers ─► log ─► held-out ─► checkpoint ] ─► trained
+                        ▲                      │
+                        └────── rewind ◄───────┘
 
-All state is the weights, the optimizer's tensors, the step and the sums since the last log line; data and learning
-rate are functions of the step. So a run that continues from a checkpoint is, bit for bit, the run that was never
-stopped, on the same kind of machine with the same execution (`ownlm.train.execution`).
+All state is the weights, the optimizer's tensors, the observers' state and the `Position`; data and learning rate are
+functions of the position. So a run that continues from a checkpoint is, bit for bit, the run that was never stopped, on
+the same kind of machine with the same execution (`ownlm.train.execution`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -28,60 +29,14 @@ from ownlm.tokens.shards.prefetch import Prefetcher
 from ownlm.train.checkpoint import Checkpoint, CheckpointFolder, split_tensors
 from ownlm.train.config import TrainConfig
 from ownlm.train.execution import Execution
+from ownlm.train.observer import Action, Observer, Rewind, Skip, Stop, strongest
 from ownlm.train.optimizers import Optimizer
+from ownlm.train.position import Position
 from ownlm.train.schedule import learning_rate
 from ownlm.train.step import Measured, Stepper, total
 
 _WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
 _DOCUMENTS_NAMED = 8
-
-
-@dataclass
-class Position:
-    """Where the loop is.
-
-    Attributes:
-        step: optimizer steps done.
-        seconds: spent so far, earlier runs included.
-        since_log: what the steps since the last log line saw.
-        loss: mean over the last complete log interval.
-        heldout: the last small held-out measurement; None before the first, or without held-out files.
-        resumed: steps this run was continued at.
-        moved: it was once continued under another execution, so its last bits may differ.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    since_log: list[Measured] = field(default_factory=list)
-    loss: Measured | None = None
-    heldout: Measured | None = None
-    resumed: list[int] = field(default_factory=list)
-    moved: bool = False
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Plain values for a checkpoint; floats keep every bit."""
-        return {
-            "seconds": self.seconds,
-            "since_log": [list(astuple(part)) for part in self.since_log],
-            "loss": None if self.loss is None else list(astuple(self.loss)),
-            "heldout": None if self.heldout is None else list(astuple(self.heldout)),
-            "resumed": list(self.resumed),
-            "moved": self.moved,
-        }
-
-    @classmethod
-    def from_json(cls, step: int, values: dict[str, Any]) -> Position:
-        """The inverse of `to_json`."""
-        loss, heldout = values["loss"], values["heldout"]
-        return cls(
-            step,
-            values["seconds"],
-            [Measured(*part) for part in values["since_log"]],
-            None if loss is None else Measured(*loss),
-            None if heldout is None else Measured(*heldout),
-            [*values["resumed"], step],
-            values["moved"],
-        )
 
 
 class Trainer:
@@ -98,6 +53,7 @@ class Trainer:
         checkpoints: where to continue from.
         metrics: where numbers over time go.
         progress: where the rate and time left are shown.
+        observers: asked in every step, in this order.
     """
 
     def __init__(
@@ -112,11 +68,14 @@ class Trainer:
         checkpoints: CheckpointFolder,
         metrics: MetricLog,
         progress: Progress,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._config, self._decoder, self._execution = config, decoder, execution
         self._batches, self._heldout = batches, heldout
         self._stepper, self._optimizer = stepper, optimizer
         self._checkpoints, self._metrics, self._progress = checkpoints, metrics, progress
+        self._observers = list(observers)
+        self._logged = time.monotonic()
         self._tokens_per_step = config.accumulate * config.batch * batches.context
 
     def run(self) -> Position:
@@ -125,60 +84,86 @@ class Trainer:
         Raises:
             TrainingError: when the loss or the gradient is not a number, or the device refuses.
             StorageError: when a checkpoint or a metric cannot be written.
+            OwnlmError: what an observer stops the run with.
         """
         position = self._resume()
-        config = self._config
-        tokens = config.steps * self._tokens_per_step
-        with self._progress.task("train", total=tokens, unit="tokens") as task:
+        with self._progress.task("train", total=self._config.steps * self._tokens_per_step, unit="tokens") as task:
             task.advance(position.step * self._tokens_per_step)
-            with self._data(position.step) as data:
-                logged = time.monotonic()
-                while position.step < config.steps:
-                    started = time.monotonic()
-                    self._one_step(position, list(islice(data, config.accumulate)), task)
-                    if position.step % config.log_every == 0 or position.step == config.steps:
-                        logged = self._log(position, logged, task)
-                    position.seconds += time.monotonic() - started
-                    if position.step % config.checkpoint_every == 0 or position.step == config.steps:
+            while position.step < self._config.steps:
+                action = self._stretch(position, task)
+                if isinstance(action, Stop):
+                    if action.save:
                         self._save(position)
+                    raise action.error
+                if isinstance(action, Rewind):
+                    left = position.step
+                    position = self._rewind(position, action)
+                    task.advance((position.step - left) * self._tokens_per_step)
+        for observer in self._observers:
+            observer.finished(position)
         return position
 
-    def _data(self, step: int) -> Prefetcher:
-        """The batches of all steps from `step` on."""
+    def _stretch(self, position: Position, task: Task) -> Action | None:
+        """Steps whose data follow each other: to the end, to where data are left out, or to an observer's action."""
         config = self._config
-        return Prefetcher(self._batches, step * config.accumulate, config.steps * config.accumulate)
+        first, end = position.contiguous(config.steps)
+        self._logged = time.monotonic()
+        with Prefetcher(self._batches, first * config.accumulate, end * config.accumulate) as data:
+            for _ in range(first, end):
+                started = time.monotonic()
+                action = self._one_step(position, list(islice(data, config.accumulate)))
+                if action is not None:
+                    return action
+                task.advance(self._tokens_per_step)
+                if position.step % config.log_every == 0 or position.step == config.steps:
+                    self._log(position, task)
+                position.seconds += time.monotonic() - started
+                if position.step % config.checkpoint_every == 0 or position.step == config.steps:
+                    self._save(position)
+        return None
 
-    def _one_step(self, position: Position, batches: list[Batch], task: Task) -> None:
-        factor = learning_rate(self._config.schedule, position.step, self._config.steps)
+    def _one_step(self, position: Position, batches: list[Batch]) -> Action | None:
+        """Train on batches; what the observers want instead of going on."""
         try:
-            seen = self._stepper.step(batches, factor)
+            seen = self._stepper.gradient(batches)
         except TrainingError as error:
             raise TrainingError(error.what, where=f"step {position.step + 1}", advice=error.advice) from error
-        if not (math.isfinite(seen.nats) and math.isfinite(seen.grad_norm)):
-            raise self._not_finite(position.step, seen)
+        action = strongest([observer.before_update(position, seen, batches) for observer in self._observers])
+        if action is None and not (math.isfinite(seen.nats) and math.isfinite(seen.grad_norm)):
+            raise self._not_finite(position, seen)
+        if action is None:
+            self._stepper.update(learning_rate(self._config.schedule, position.step, self._config.steps))
+            position.since_log.append(seen)
+        else:
+            self._stepper.drop()
+            if not isinstance(action, Skip):
+                return action
+            position.skipped.append(position.step + 1)
         position.step += 1
-        position.since_log.append(seen)
-        task.advance(self._tokens_per_step)
+        return strongest([observer.after_step(position, seen, batches) for observer in self._observers])
 
-    def _log(self, position: Position, since: float, task: Task) -> float:
-        """Write a line; measure on held-out files when it is time to. Returns when the next interval begins."""
+    def _log(self, position: Position, task: Task) -> None:
+        """Write a line; measure on held-out files when it is time to."""
         config, seen = self._config, total(position.since_log)
-        seconds = max(time.monotonic() - since, 1e-9)
-        values = {
-            "loss": seen.loss,
-            "bits_per_byte": seen.bits_per_byte,
-            "lr": self._optimizer.peak * learning_rate(config.schedule, position.step - 1, config.steps),
-            "grad_norm": seen.grad_norm,
-            "tokens_per_s": len(position.since_log) * self._tokens_per_step / seconds,
-        }
-        position.loss, position.since_log = seen, []
+        seconds = max(time.monotonic() - self._logged, 1e-9)
+        values = {"lr": self._optimizer.peak * learning_rate(config.schedule, position.step - 1, config.steps)}
+        if position.since_log:  # else all steps since were skipped
+            values |= {
+                "loss": seen.loss,
+                "bits_per_byte": seen.bits_per_byte,
+                "grad_norm": seen.grad_norm,
+                "tokens_per_s": len(position.since_log) * self._tokens_per_step / seconds,
+            }
+            position.loss, position.since_log = seen, []
+            task.note(f"loss {seen.loss:.3f}, {seen.bits_per_byte:.3f} bits per byte")
         if self._heldout and self._heldout_due(position.step):
             position.heldout = self._stepper.evaluate(self._heldout)
             values["heldout_loss"] = position.heldout.loss
             values["heldout_bits_per_byte"] = position.heldout.bits_per_byte
+        for observer in self._observers:
+            values |= observer.numbers(position)
         self._metrics.log(position.step, values)
-        task.note(f"loss {seen.loss:.3f}, {seen.bits_per_byte:.3f} bits per byte")
-        return time.monotonic()
+        self._logged = time.monotonic()
 
     def _heldout_due(self, step: int) -> bool:
         """At the end, and at the first log line at or after every multiple of `eval_every`."""
@@ -193,37 +178,87 @@ class Trainer:
         progress: dict[str, JsonValue] = {
             "position": position.to_json(),
             "execution": self._execution.to_json(),
+            "observers": {observer.name: observer.state() for observer in self._observers},
         }
         self._checkpoints.save(Checkpoint(position.step, tensors, progress))
 
     def _resume(self) -> Position:
-        """Put back the newest checkpoint's state; metrics logged after it are dropped."""
+        """Put back the newest checkpoint's state, if there is one."""
         found = self._checkpoints.newest()
-        if found is None:
+        if found is not None:
+            position = self._restore(found)
+            position.resumed.append(position.step)
+        else:
+            position = Position()
             self._metrics.rewind(0)
-            return Position()
+            if any(observer.rewinds for observer in self._observers):
+                self._save(position)
+        for observer in self._observers:
+            observer.started(position)
+        return position
+
+    def _rewind(self, position: Position, action: Rewind) -> Position:
+        """Go back to a checkpoint and leave data out.
+
+        What came after is dropped before the new state is saved: killed in between, the resumed run takes the old way
+        again, comes to the same decision, and finds the same checkpoint to go back to.
+
+        Raises:
+            TrainingError: when no checkpoint is old enough, or nothing that is still to be read is left out.
+        """
+        found = self._checkpoints.newest(until=action.step)
+        if found is None:
+            raise TrainingError(
+                f"step {position.step} asks to go back to step {action.step}, but no checkpoint that old is kept",
+                where=self._checkpoints.path,
+                advice="lower train.checkpoint_every, or rewind fewer steps",
+            )
+        back = self._restore(found)
+        try:
+            back.leave_out({position.data_step(number - 1) for number in action.leave_out})
+        except ValueError as error:
+            raise TrainingError(
+                f"a rewind from step {position.step} to {back.step} must leave out the data of later steps, "
+                f"not of {action.leave_out}",
+                where=f"step {position.step}",
+                advice="rewind further back, or skip the batch instead",
+            ) from error
+        back.seconds = position.seconds
+        back.rewound = [*position.rewound, (position.step, back.step)]
+        for observer in self._observers:
+            observer.started(back)
+        self._checkpoints.drop_after(back.step)
+        self._save(back)
+        return back
+
+    def _restore(self, found: Checkpoint) -> Position:
+        """Put back a checkpoint's state; metrics logged after it are dropped."""
         put_weights(self._decoder, dict(split_tensors(found.tensors, _WEIGHTS)), self._checkpoints.path)
         self._optimizer.load(dict(split_tensors(found.tensors, _OPTIMIZER)))
         self._metrics.rewind(found.step)
         progress: dict[str, Any] = found.progress
+        for observer in self._observers:
+            if observer.name in progress["observers"]:
+                observer.load(progress["observers"][observer.name])
         position = Position.from_json(found.step, progress["position"])
         position.moved |= progress["execution"] != self._execution.to_json()
         return position
 
-    def _not_finite(self, step: int, seen: Measured) -> TrainingError:
+    def _not_finite(self, position: Position, seen: Measured) -> TrainingError:
         """Name the step and the documents that were in it."""
-        documents = [f"{span.repo}/{span.path}" for span in self._documents_of(step)]
+        spans = self._documents_of(position.data_step(position.step))
+        documents = [f"{span.repo}/{span.path}" for span in spans]
         more = len(documents) - _DOCUMENTS_NAMED
         named = ", ".join(documents[:_DOCUMENTS_NAMED]) + (f" and {more} more" if more > 0 else "")
         return TrainingError(
-            f"step {step + 1} is not a number: loss {seen.loss:g}, gradient {seen.grad_norm:g}",
+            f"step {position.step + 1} is not a number: loss {seen.loss:g}, gradient {seen.grad_norm:g}",
             where=f"documents of the batch: {named}",
             advice="lower the learning rate (train.optimizer) or lengthen the warm-up (train.schedule), and look at "
             "those documents; the same command fails the same way again",
         )
 
     def _documents_of(self, step: int) -> Iterator[Any]:
-        """Each document of a step once, in order."""
+        """Each document of a data step once, in order."""
         seen: set[int] = set()
         for index in range(step * self._config.accumulate, (step + 1) * self._config.accumulate):
             for row in self._batches.documents_of(index):
