@@ -44,7 +44,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
             "vocabulary",
             "ownlm.tokens.vocabulary.train:train",
             1,
-            VocabularyStage(vocabulary=recipe.vocabulary),
+            VocabularyStage(vocabulary=recipe.vocabulary, weights=recipe.weights),
             {"corpus": "corpus"},
         ),
         Stage(

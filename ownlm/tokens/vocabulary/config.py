@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ class VocabularyConfig(Config):
     sample_mb: float = Field(
         64.0, description="MB (1e6 bytes) of training documents to learn from, drawn at random by seed", gt=0
     )
+    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+        {}, description="how much languages count in the sample, e.g. {Python: 2.0, JSON: 0.1}; 1 where there is none"
+    )
     reserved: int = Field(19, description="unused special tokens kept for later, after the named ones", ge=0, le=4096)
     seed: int = Field(0, description="seed of the sample", ge=0, lt=2**63)
 
@@ -29,3 +32,4 @@ class VocabularyStage(Config):
     """What the vocabulary artifact depends on."""
 
     vocabulary: VocabularyConfig = Field(VocabularyConfig(), description="the recipe's vocabulary block")
+    weights: dict[str, float] = Field({}, description="the weights of sources by name; 1 where there is none")

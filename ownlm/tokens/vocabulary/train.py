@@ -7,8 +7,9 @@ The result is the same bytes on every run: counts do not depend on threads, and 
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -23,7 +24,7 @@ from ownlm.tokens.vocabulary.encode import PATTERNS, byte_characters
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
 from ownlm.tokens.vocabulary.measure import measure
 from ownlm.tokens.vocabulary.report import write_report
-from ownlm.tokens.vocabulary.sample import DocumentSample, draw_sample
+from ownlm.tokens.vocabulary.sample import ONE, DocumentSample, Weights, draw_sample, languages_in
 from ownlm.tokens.vocabulary.special import SpecialTokens
 
 FEWEST_MERGES = 32
@@ -35,17 +36,14 @@ def train(context: StageContext) -> Metrics:
     """Stage function: reads `corpus`, writes tokenizer.json, tokenizer_config.json and vocabulary.json.
 
     Raises:
-        CorpusError: when the size is too small to hold anything, or too large for the corpus.
+        CorpusError: when the size is too small to hold anything, or too large for the corpus; when a language that has
+            a weight has no documents.
     """
     assert isinstance(context.config, VocabularyStage)
     config, corpus = context.config.vocabulary, context.inputs["corpus"]
-    special = SpecialTokens(config.reserved)
-    _require_room(config, special)
-    sample = draw_sample(CorpusTable(corpus.file("train")), config.seed, int(config.sample_mb * 1e6))
-    _require_documents(sample, config)
+    sample = training_sample(CorpusTable(corpus.file("train")), context.config)
     tokenizer = train_tokenizer(sample, config, context.progress)
-    _require_size(tokenizer, config, sample)
-    save(tokenizer, special, context.out)
+    save(tokenizer, SpecialTokens(config.reserved), context.out)
     statistics = measure(Vocabulary.load(context.out), corpus.path, config, sample)
     _write_json(context.out / "vocabulary.json", statistics)
     write_report(statistics, context.out / "report/index.html")
@@ -53,8 +51,32 @@ def train(context: StageContext) -> Metrics:
     return {key: statistics[key] for key in headline}
 
 
+def training_sample(table: CorpusTable, stage: VocabularyStage) -> DocumentSample:
+    """The documents the vocabulary is learned from: drawn by seed from what the model is trained on, as often as it is.
+
+    Raises:
+        CorpusError: there are none, or none in a language that has a weight; the size has no room to learn anything.
+    """
+    config = stage.vocabulary
+    _require_room(config, SpecialTokens(config.reserved))
+    if config.weights:
+        _require_languages(table, config)
+    weights = Weights(_uneven(stage.weights), _uneven(config.weights))
+    sample = draw_sample(table, config.seed, int(config.sample_mb * 1e6), weights)
+    _require_documents(sample, config)
+    return sample
+
+
+def _uneven(weights: Mapping[str, float]) -> dict[str, float]:
+    return {name: weight for name, weight in weights.items() if weight != 1.0}
+
+
 def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: Progress) -> Tokenizer:
-    """Learn merges from the sample; it may come out smaller than `config.size` when the sample has too few pairs."""
+    """Learn merges from the sample.
+
+    Raises:
+        CorpusError: the sample has too few pairs for `config.size`.
+    """
     tokenizer = Tokenizer(models.BPE(ignore_merges=config.digits == "triple"))  # as llama.cpp does for "llama-bpe"
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -80,6 +102,7 @@ def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: 
             task.note("merging")
 
         tokenizer.train_from_iterator(counted(), trainer=trainer)
+    _require_size(tokenizer, config, sample)
     return tokenizer
 
 
@@ -118,10 +141,28 @@ def _require_room(config: VocabularyConfig, special: SpecialTokens) -> None:
         )
 
 
+def _require_languages(table: CorpusTable, config: VocabularyConfig) -> None:
+    known = sorted(languages_in(table))
+    for name in sorted(set(config.weights) - set(known)):
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        others = f"one of {', '.join(known)}" if known else "nothing: there are no training documents"
+        raise CorpusError(
+            f"no training document is in {name!r}, which has a weight",
+            where="vocabulary.weights",
+            advice=f"did you mean {near[0]!r}?" if near else f"name {others}",
+        )
+
+
 def _require_documents(sample: DocumentSample, config: VocabularyConfig) -> None:
     if sample.documents:
         return
     documents, size = sample.table.size()
+    if documents and sample.limit == ONE:
+        raise CorpusError(
+            f"the weights of sources and languages leave none of {documents} training documents",
+            where="vocabulary.weights",
+            advice="give a language that is there more weight",
+        )
     if documents:
         raise CorpusError(
             f"none of {documents} training documents ({size} bytes) was drawn into a sample of {config.sample_mb} MB",
@@ -142,7 +183,7 @@ def _require_size(tokenizer: Tokenizer, config: VocabularyConfig, sample: Docume
     ways = ["add sources"]
     if reached >= _fewest(SpecialTokens(config.reserved)):
         ways.insert(0, f"set vocabulary.size to {reached} or less")
-    if sample.limit < 2**64:
+    if sample.limit < ONE:
         ways.append("raise vocabulary.sample_mb")
     raise CorpusError(
         f"{sample.documents} documents ({sample.bytes} bytes) yield a vocabulary of {reached}, not {config.size}",

@@ -12,10 +12,13 @@ from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split
 
 from ownlm.errors import CorpusError
-from ownlm.tokens.vocabulary.config import VocabularyConfig
+from ownlm.flow import stages_of
+from ownlm.recipe.load import load_recipe
+from ownlm.tokens.vocabulary.config import VocabularyConfig, VocabularyStage
 from ownlm.tokens.vocabulary.load import Vocabulary
-from ownlm.tokens.vocabulary.train import PATTERNS
-from tests.tokens.corpora import program, small, train_vocabulary, write_corpus
+from ownlm.tokens.vocabulary.train import PATTERNS, train
+from tests.context import make_context
+from tests.tokens.corpora import program, small, train_vocabulary, write_corpus, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -128,6 +131,68 @@ def test_a_sample_that_holds_nothing_is_refused(tmp_path: Path) -> None:
     assert "raise vocabulary.sample_mb" in str(caught.value)
 
 
+def _mixed(folder: Path) -> Path:
+    """A corpus with as much Python as text without any."""
+    corpus = write_corpus(folder / "corpus")
+    write_table(corpus / "train", [f"lorem ipsum dolor {number} sit\n" * 40 for number in range(60)], language="Text")
+    return corpus
+
+
+def test_a_language_with_more_weight_gets_more_of_the_vocabulary(tmp_path: Path) -> None:
+    corpus, lengths = _mixed(tmp_path), []
+    for number, weights in enumerate([{"Python": 3.0, "Text": 0.1}, {}, {"Python": 0.1, "Text": 3.0}]):
+        settings = {"weights": weights} if weights else {}
+        folder = train_vocabulary(tmp_path, corpus, name=f"v{number}", sample_mb=0.05, size=480, **settings)
+        lengths.append(len(Vocabulary.load(folder).encode("".join(program(seed) for seed in range(5)))))
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[2]
+
+
+def test_the_weights_of_sources_are_part_of_what_the_stage_is_given(tmp_path: Path) -> None:
+    """A document of a source with a weight is learned from as often as it is packed; the key knows the weights."""
+    config = VocabularyConfig(size=480)
+    stages = [VocabularyStage(vocabulary=config), VocabularyStage(vocabulary=config, weights={"test": 2.0})]
+    made = []
+    for number, stage in enumerate(stages):
+        context = make_context(tmp_path, stage, {"corpus": small()[0]}, name=f"v{number}")
+        made.append(train(context)["sample_documents"])
+    assert made == [120, 240]
+    assert stages[0].canonical() != stages[1].canonical()
+
+
+def test_the_flow_gives_the_vocabulary_the_weights_of_sources(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(
+        f"sources:\n  - directory: {{path: {tmp_path}, name: mine}}\n    weight: 0.5\n"
+        "vocabulary: {weights: {Python: 2.0, C++: 0}}\n"
+    )
+    stage = next(stage for stage in stages_of(load_recipe(file)) if stage.kind == "vocabulary")
+    assert isinstance(stage.config, VocabularyStage)
+    assert stage.config.weights == {"mine": 0.5}
+    assert stage.config.vocabulary.weights == {"Python": 2.0, "C++": 0.0}
+    other = load_recipe(file, ["vocabulary.weights.Python=3.0"])
+    assert other.vocabulary.weights == {"Python": 3.0, "C++": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"Pyton": 2.0}, "did you mean 'Python'?"),
+        ({"COBOL": 2.0}, "name one of Python, Text"),
+    ],
+)
+def test_a_language_that_is_not_there_is_refused(tmp_path: Path, weights: dict[str, float], said: str) -> None:
+    with pytest.raises(CorpusError, match="no training document is in") as caught:
+        train_vocabulary(tmp_path, _mixed(tmp_path), weights=weights)
+    assert said in str(caught.value)
+    assert "vocabulary.weights" in str(caught.value)
+
+
+def test_weights_that_leave_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="leave none of 120 training documents"):
+        train_vocabulary(tmp_path, small()[0], weights={"Python": 0.0})
+
+
 def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus", {"train": []})
     with pytest.raises(CorpusError, match="no training documents"):
@@ -158,7 +223,9 @@ def test_without_held_out_documents_the_sample_is_measured(tmp_path: Path) -> No
     assert statistics["bytes_per_token"] == statistics["bytes_per_token_by_split"]["sample"] > 2
 
 
-@pytest.mark.parametrize("wrong", [{"size": 10}, {"sample_mb": 0}, {"reserved": -1}, {"digits": "two"}, {"sizes": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"size": 10}, {"sample_mb": 0}, {"reserved": -1}, {"digits": "two"}, {"sizes": 1}, {"weights": {"C": -1}}]
+)
 def test_settings_are_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         VocabularyConfig(**wrong)
