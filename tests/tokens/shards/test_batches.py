@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from ownlm.errors import ArtifactError, CorpusError
 from ownlm.tokens.objectives.config import FillInTheMiddle, ObjectivesConfig
 from ownlm.tokens.shards.batches import Batches, Sample, count_windows
+from ownlm.tokens.shards.order import Permutation
 from ownlm.tokens.shards.reader import ShardReader
+from ownlm.tokens.shards.sizes import BatchSizes
 from tests.tokens.corpora import pack_texts, small, train_vocabulary
 from tests.tokens.strategies import code_like
 
@@ -29,7 +31,11 @@ def fim(rate: float = 1.0, **shares: float) -> ObjectivesConfig:
 
 
 def batches(
-    objectives: ObjectivesConfig = PLAIN, context: int = 64, batch: int = 4, seed: int = 0, reader: ShardReader = READER
+    objectives: ObjectivesConfig = PLAIN,
+    context: int = 64,
+    batch: int | BatchSizes = 4,
+    seed: int = 0,
+    reader: ShardReader = READER,
 ) -> Batches:
     return Batches(reader, objectives, VOCABULARY, context, batch, seed)
 
@@ -142,6 +148,76 @@ def test_any_step_is_reached_without_the_ones_before(step: int, seed: int) -> No
 @pytest.mark.parametrize("batch", [1, 3, 12])
 def test_the_batch_size_only_groups(batch: int) -> None:
     assert np.array_equal(_rows(batches(fim(0.5), batch=batch), 24 // batch), _rows(batches(fim(0.5), batch=24), 1))
+
+
+@settings(max_examples=40)
+@given(st.data(), st.integers(0, 200), st.integers(0, 2**63))
+def test_some_rows_are_those_of_the_whole_batch(data: st.DataObject, step: int, seed: int) -> None:
+    """In any order and repeated, also where a batch spans epochs."""
+    made = batches(fim(0.5), batch=7, seed=seed)
+    rows = data.draw(st.lists(st.integers(0, 6), max_size=9))
+    some, whole = made.rows(step, rows), made.batch(step)
+    for name in ("tokens_BL", "labels_BL", "segments_BL"):
+        found, expected = getattr(some, name), getattr(whole, name)[rows]
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected.reshape(len(rows), 64))
+
+
+def test_rows_out_of_order_where_a_batch_spans_two_epochs() -> None:
+    made = batches(fim(0.5), batch=7)
+    step = made.windows // 7
+    crossing = made.windows - step * 7
+    assert 0 < crossing < 7
+    rows = [crossing, 0, 6, crossing - 1]
+    assert np.array_equal(made.rows(step, rows).tokens_BL, made.batch(step).tokens_BL[rows])
+
+
+@pytest.mark.parametrize("row", [-1, 7])
+def test_other_rows_are_refused(row: int) -> None:
+    with pytest.raises(IndexError, match=f"row {row} of step 3, which has 7"):
+        batches(batch=7).rows(3, [0, row])
+
+
+def test_some_rows_cost_only_themselves_and_a_late_step_what_an_early_one_costs() -> None:
+    """Counted, not timed: slices of the stream, and windows looked up in the order."""
+    for step in (0, 10**9):
+        reader = ShardReader(SHARDS / "train")
+        reader.tokens = counted = CountingStream(reader.tokens)  # type: ignore[assignment]
+        made = batches(batch=16, reader=reader)
+        ordered = []
+        made._epoch = lambda epoch, made=made, ordered=ordered: _counted(made._make_epoch(epoch), ordered)  # type: ignore[assignment]
+        made.rows(step, [2, 9, 11])
+        assert (counted.slices, counted.read, ordered) == (3, 3 * 65, [3])
+        made.batch(step)
+        assert (counted.slices, counted.read, sum(ordered)) == (19, 19 * 65, 19)
+
+
+class CountingStream:
+    def __init__(self, stream: object) -> None:
+        self._stream, self.slices, self.read = stream, 0, 0
+
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        self.slices, self.read = self.slices + 1, self.read + wanted.stop - wanted.start
+        return self._stream[wanted]  # type: ignore[index]
+
+
+def _counted(epoch: tuple[Permutation, int], ordered: list[int]) -> tuple[object, int]:
+    def order(places: np.ndarray) -> np.ndarray:
+        ordered.append(places.size)
+        return epoch[0](places)
+
+    return order, epoch[1]
+
+
+@pytest.mark.parametrize("batch", [BatchSizes([(0, 3), (4, 8), (9, 1)]), BatchSizes([(0, 2), (7, 5)])])
+def test_sizes_that_change_over_steps_cut_the_same_samples(batch: BatchSizes) -> None:
+    changing = batches(fim(0.5), batch=batch)
+    assert changing.size == batch.largest()
+    found = _rows(changing, 12)
+    assert len(found) == sum(batch.at(step) for step in range(12))
+    assert np.array_equal(found, _rows(batches(fim(0.5), batch=len(found)), 1))
+    assert changing.samples_of(5) == batch.samples(5)
+    assert len(changing.documents_of(5)) == batch.at(5)
 
 
 def test_seed_and_settings_matter() -> None:

@@ -9,8 +9,9 @@ import pytest
 from ownlm.errors import ArtifactError
 from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.tokens.shards.batches import Batch, Batches
-from ownlm.tokens.shards.prefetch import Prefetcher
+from ownlm.tokens.shards.prefetch import InTurn, Loader, Prefetcher
 from ownlm.tokens.shards.reader import ShardReader
+from ownlm.tokens.shards.sizes import Share
 from tests.tokens.corpora import small
 
 _, VOCABULARY, SHARDS = small()
@@ -30,11 +31,30 @@ def test_it_gives_the_batches_in_order(start: int, ahead: int) -> None:
             assert _same(batch, BATCHES.batch(step))
 
 
+@pytest.mark.parametrize("kind", [InTurn, Prefetcher])
+def test_it_gives_some_rows_of_every_step(kind: type[Loader]) -> None:
+    with kind(BATCHES, 4, 9, rows=[3, 1]) as some, kind(BATCHES, 4, 9, rows=Share(1, 3)) as share:
+        for step, two, one in zip(range(4, 9), some, share, strict=True):
+            whole = BATCHES.batch(step)
+            assert np.array_equal(two.tokens_BL, whole.tokens_BL[[3, 1]])
+            assert np.array_equal(one.labels_BL, whole.labels_BL[2:3])
+
+
+@pytest.mark.parametrize("kind", [InTurn, Prefetcher])
 @pytest.mark.parametrize(("start", "stop", "count"), [(3, 10, 7), (3, 3, 0), (5, 3, 0)])
-def test_it_stops_at_the_last_step(start: int, stop: int, count: int) -> None:
-    with Prefetcher(BATCHES, start, stop) as prefetcher:
-        assert len(list(prefetcher)) == count
-        assert next(prefetcher, None) is None
+def test_it_stops_at_the_last_step(kind: type[Loader], start: int, stop: int, count: int) -> None:
+    with kind(BATCHES, start, stop) as loader:
+        assert len(list(loader)) == count
+        assert next(loader, None) is None
+
+
+def test_without_a_thread_nothing_is_made_before_it_is_asked_for() -> None:
+    before = threading.active_count()
+    with InTurn(BATCHES, rows=[99]) as loader:
+        assert threading.active_count() == before
+        with pytest.raises(IndexError, match="row 99 of step 0, which has 4"):
+            next(loader)
+    assert list(loader) == []
 
 
 def test_closing_ends_the_thread_at_any_time() -> None:
