@@ -1,6 +1,6 @@
 """Choose what makes the batches a training run reads: its own thread, a thread beside it, or worker processes.
 
-    with open_loader(batches, LoaderConfig(workers=2), start_step=1000, rows=Share(rank, ranks)) as loader:
+    with open_loader(batches, LoaderConfig(workers=2), start_step=1000, rows=RankShare(rank, ranks)) as loader:
         for batch in loader: ...
 
 Whatever is chosen, the batches are those of `Batches.rows`, step after step.
@@ -28,7 +28,7 @@ def open_loader(
         config: what makes them.
         start_step: the first step, from 0.
         stop_step: the step before which to stop; None: never.
-        rows: which rows of every step: a rank's `Share`, row numbers, or None for all.
+        rows: which rows of every step: a rank's `RankShare`, row numbers, or None for all.
     """
     if config.workers == "thread":
         return Prefetcher(batches, start_step, stop_step, config.ahead, rows)

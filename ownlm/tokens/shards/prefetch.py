@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from ownlm.tokens.shards.batches import Batch, Batches
-from ownlm.tokens.shards.sizes import Share
+from ownlm.tokens.shards.sizes import RankShare
 
 _POLL_S = 0.1
 
-RowsOfStep = Share | Sequence[int] | None
+RowsOfStep = RankShare | Sequence[int] | None
 """Which rows of every step are made: a rank's share, these, or (None) all of them."""
 
 
@@ -29,7 +29,7 @@ def make(batches: Batches, step: int, rows: RowsOfStep) -> Batch:
     """
     if rows is None:
         return batches.batch(step)
-    return batches.rows(step, rows.rows(len(batches.samples_of(step))) if isinstance(rows, Share) else rows)
+    return batches.rows(step, rows.rows(len(batches.samples_of(step))) if isinstance(rows, RankShare) else rows)
 
 
 class Loader(ABC):

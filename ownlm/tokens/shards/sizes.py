@@ -3,7 +3,7 @@
 samples  0 1 2 3 | 4 5 6 7 | 8 9 10 11 12 13 14 15 | 16 ...     BatchSizes([(0, 4), (2, 8)])
 step     0       | 1       | 2                     | 3
 
-rows of a step   0 1 2 3 4 5 6 7        Share(rank, 3): 0 1 2 | 3 4 5 | 6 7
+rows of a step   0 1 2 3 4 5 6 7        RankShare(rank, 3): 0 1 2 | 3 4 5 | 6 7
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class BatchSizes:
 
 
 @dataclass(frozen=True)
-class Share:
+class RankShare:
     """The rows of every step that one of several ranks makes: a stretch of them, in order.
 
     Where the ranks do not divide a step's samples the first ones have one row more; with fewer samples than ranks the

@@ -27,7 +27,7 @@ import numpy as np
 from ownlm.errors import OwnlmError
 from ownlm.tokens.shards.batches import Batch, Batches
 from ownlm.tokens.shards.prefetch import Loader, RowsOfStep, make
-from ownlm.tokens.shards.sizes import Share
+from ownlm.tokens.shards.sizes import RankShare
 
 _LEAVE_S = 5.0
 _TOKEN_BYTES = 8 + 8 + 4  # of a token: input, label, segment
@@ -154,7 +154,7 @@ def _most_rows(batches: Batches, rows: RowsOfStep) -> int:
     """The most rows of any step."""
     if isinstance(rows, Sequence):
         return len(rows)
-    return len((rows or Share()).rows(batches.sizes.largest()))
+    return len((rows or RankShare()).rows(batches.sizes.largest()))
 
 
 def _ended(worker: int, code: int | None) -> OwnlmError:

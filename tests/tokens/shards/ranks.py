@@ -16,7 +16,7 @@ from ownlm.tokens.shards.batches import Batch, Batches
 from ownlm.tokens.shards.config import LoaderConfig
 from ownlm.tokens.shards.loader import open_loader
 from ownlm.tokens.shards.reader import ShardReader
-from ownlm.tokens.shards.sizes import BatchSizes, Share
+from ownlm.tokens.shards.sizes import BatchSizes, RankShare
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 CONTEXT, SEED = 64, 11
@@ -39,7 +39,7 @@ def main(shards: str, vocabulary: str, out: str, *numbers: str) -> None:
     rank, ranks, start, stop = map(int, numbers[:4])
     config = LoaderConfig(workers="thread" if numbers[4] == "thread" else int(numbers[4]))
     made = batches(Path(shards), Vocabulary.load(Path(vocabulary)))
-    with open_loader(made, config, start, stop, Share(rank, ranks)) as loader:
+    with open_loader(made, config, start, stop, RankShare(rank, ranks)) as loader:
         steps = {str(start + number): flat([batch]) for number, batch in enumerate(loader)}
     np.savez(out, **steps)
 

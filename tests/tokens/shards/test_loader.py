@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ownlm.tokens.shards.config import LoaderConfig
 from ownlm.tokens.shards.loader import open_loader
 from ownlm.tokens.shards.prefetch import InTurn, Prefetcher
-from ownlm.tokens.shards.sizes import Share
+from ownlm.tokens.shards.sizes import RankShare
 from ownlm.tokens.shards.workers import Workers
 from tests.tokens.corpora import small
 from tests.tokens.shards.ranks import SIZES, batches, flat
@@ -32,7 +32,7 @@ CROSSING = 30
 
 def read(rank: int, ranks: int, start: int, stop: int, workers: int | Literal["thread"]) -> list[np.ndarray]:
     """What a rank reads, by step."""
-    with open_loader(MADE, LoaderConfig(workers=workers, ahead=3), start, stop, Share(rank, ranks)) as loader:
+    with open_loader(MADE, LoaderConfig(workers=workers, ahead=3), start, stop, RankShare(rank, ranks)) as loader:
         return [flat([batch]) for batch in loader]
 
 

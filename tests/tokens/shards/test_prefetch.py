@@ -11,7 +11,7 @@ from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.tokens.shards.batches import Batch, Batches
 from ownlm.tokens.shards.prefetch import InTurn, Loader, Prefetcher
 from ownlm.tokens.shards.reader import ShardReader
-from ownlm.tokens.shards.sizes import Share
+from ownlm.tokens.shards.sizes import RankShare
 from tests.tokens.corpora import small
 
 _, VOCABULARY, SHARDS = small()
@@ -33,7 +33,7 @@ def test_it_gives_the_batches_in_order(start: int, ahead: int) -> None:
 
 @pytest.mark.parametrize("kind", [InTurn, Prefetcher])
 def test_it_gives_some_rows_of_every_step(kind: type[Loader]) -> None:
-    with kind(BATCHES, 4, 9, rows=[3, 1]) as some, kind(BATCHES, 4, 9, rows=Share(1, 3)) as share:
+    with kind(BATCHES, 4, 9, rows=[3, 1]) as some, kind(BATCHES, 4, 9, rows=RankShare(1, 3)) as share:
         for step, two, one in zip(range(4, 9), some, share, strict=True):
             whole = BATCHES.batch(step)
             assert np.array_equal(two.tokens_BL, whole.tokens_BL[[3, 1]])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ownlm.tokens.shards.sizes import BatchSizes, Share
+from ownlm.tokens.shards.sizes import BatchSizes, RankShare
 
 gaps = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 9)), max_size=5)
 
@@ -52,7 +52,7 @@ def test_there_is_no_step_before_the_first() -> None:
 
 @given(st.integers(0, 100), st.integers(1, 12))
 def test_shares_divide_the_rows_in_order_and_evenly(size: int, ranks: int) -> None:
-    shares = [Share(rank, ranks).rows(size) for rank in range(ranks)]
+    shares = [RankShare(rank, ranks).rows(size) for rank in range(ranks)]
     assert [row for share in shares for row in share] == list(range(size))
     assert all(0 <= len(one) - len(other) <= 1 for one, other in pairwise(shares))
 
@@ -60,4 +60,4 @@ def test_shares_divide_the_rows_in_order_and_evenly(size: int, ranks: int) -> No
 @pytest.mark.parametrize(("rank", "ranks"), [(-1, 2), (2, 2), (0, 0)])
 def test_impossible_ranks(rank: int, ranks: int) -> None:
     with pytest.raises(ValueError, match="there is no rank"):
-        Share(rank, ranks)
+        RankShare(rank, ranks)
