@@ -1,6 +1,6 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · shards who · serve · complete
+ownlm init · plan · run · show · xray · inspect · vocab sweep · shards who · serve · complete
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 shards = typer.Typer(no_args_is_help=True, help="Look into a run's shards.")
 app.add_typer(shards, name="shards")
+vocab = typer.Typer(no_args_is_help=True, help="Choose a vocabulary.")
+app.add_typer(vocab, name="vocab")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -185,6 +187,35 @@ def inspect(
         seed=seed,
         page=page or home / "xray" / "inspect.html",
     )
+
+
+@vocab.command()
+def sweep(
+    recipe: RecipePath,
+    sizes: Annotated[str, typer.Argument(help="Tokens, e.g. 8k,16k,32k; k is 1024.")],
+    overrides: Overrides = None,
+    source: Sources = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Compare vocabularies of several sizes, learned from a run's corpus: tokens, and compute, a byte of code."""
+    from ownlm import sweeping, sweeping_page
+    from ownlm.pipeline.progress import progress_for
+    from ownlm.pipeline.store import Store
+    from ownlm.recipe.load import load_recipe
+
+    loaded = load_recipe(recipe, overrides or (), source or ())
+    asked, store = sweeping.sizes_of(sizes, loaded.vocabulary.reserved), Store(home)
+    compared = sweeping.compare(loaded, store, asked, progress_for(err if as_json else out), f"ownlm run {recipe}")
+    page = sweeping_page.write(compared, folder or store.home / "vocab" / loaded.name)
+    if as_json:
+        sweeping.print_json(out, compared)
+    else:
+        sweeping.print_comparison(out, compared)
+        out.print(f"page  {page}", markup=False, soft_wrap=True)
 
 
 @shards.command()

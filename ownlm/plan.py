@@ -96,9 +96,10 @@ def plan(recipe: Recipe, store: Store, *, workers: int) -> Plan:
     }
     before = _before(store)
     rows = []
-    for stage, state in _states(store, stages_of(recipe)):
+    for stage, artifact in made_before(store, stages_of(recipe)):
         # "lake-0-python" and "clean-0-python" handle one source, what follows them all of them.
         index = stage.name.split("-")[1:2]
+        state = "to make" if artifact is None else "cached"
         rows.append(_row(stage, state, estimates[sizes[int(index[0])][1] if index else size], before))
     weighted = sum(entry.weight * one for entry, (_, one) in zip(recipe.sources, sizes, strict=True))
     available = max(1.0, weighted / BYTES_PER_TOKEN)
@@ -122,19 +123,24 @@ def _before(store: Store) -> list[Artifact]:
     return sorted(filter(None, made), key=lambda one: one.manifest.ended, reverse=True)
 
 
-def _states(store: Store, stages: Sequence[Stage]) -> list[tuple[Stage, str]]:
+def made_before(store: Store, stages: Sequence[Stage]) -> list[tuple[Stage, Artifact | None]]:
+    """Every stage with the artifact a run would find for it; None where it, or what it reads, is to be made.
+
+    Raises:
+        ArtifactError: an artifact is there but damaged.
+    """
     found: dict[str, Artifact] = {}
-    states = []
+    states: list[tuple[Stage, Artifact | None]] = []
     for stage in stages:
         if any(name not in found for name in stage.inputs.values()):
-            states.append((stage, "to make"))
+            states.append((stage, None))
             continue
         fingerprint = stage.fingerprint(store.cache) if stage.fingerprint else None
         contents = {name: found[source].manifest.content for name, source in stage.inputs.items()}
         artifact = store.find(stage.kind, stage_key(stage, contents, fingerprint))
         if artifact is not None:
             found[stage.name] = artifact
-        states.append((stage, "to make" if artifact is None else "cached"))
+        states.append((stage, artifact))
     return states
 
 

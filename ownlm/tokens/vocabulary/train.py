@@ -43,6 +43,7 @@ def train(context: StageContext) -> Metrics:
     config, corpus = context.config.vocabulary, context.inputs["corpus"]
     sample = training_sample(CorpusTable(corpus.file("train")), context.config)
     tokenizer = train_tokenizer(sample, config, context.progress)
+    _require_size(tokenizer, config, sample)
     save(tokenizer, SpecialTokens(config.reserved), context.out)
     statistics = measure(Vocabulary.load(context.out), corpus.path, config, sample)
     _write_json(context.out / "vocabulary.json", statistics)
@@ -72,11 +73,7 @@ def _uneven(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: Progress) -> Tokenizer:
-    """Learn merges from the sample.
-
-    Raises:
-        CorpusError: the sample has too few pairs for `config.size`.
-    """
+    """Learn merges from the sample; it may come out smaller than `config.size` when the sample has too few pairs."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=config.digits == "triple"))  # as llama.cpp does for "llama-bpe"
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -102,7 +99,6 @@ def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: 
             task.note("merging")
 
         tokenizer.train_from_iterator(counted(), trainer=trainer)
-    _require_size(tokenizer, config, sample)
     return tokenizer
 
 
@@ -127,17 +123,18 @@ def _write_json(path: Path, value: dict[str, JsonValue]) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _fewest(special: SpecialTokens) -> int:
+def fewest(special: SpecialTokens) -> int:
+    """The smallest size a vocabulary can have."""
     return special.count + 256 + FEWEST_MERGES
 
 
 def _require_room(config: VocabularyConfig, special: SpecialTokens) -> None:
-    fewest = _fewest(special)
-    if config.size < fewest:
+    needed = fewest(special)
+    if config.size < needed:
         raise CorpusError(
             f"{config.size} tokens cannot hold {special.count} special ones, the 256 bytes and a few learned ones",
             where="vocabulary.size",
-            advice=f"set vocabulary.size to {fewest} or more (4096 suits small models), or lower vocabulary.reserved",
+            advice=f"set vocabulary.size to {needed} or more (4096 suits small models), or lower vocabulary.reserved",
         )
 
 
@@ -181,7 +178,7 @@ def _require_size(tokenizer: Tokenizer, config: VocabularyConfig, sample: Docume
     if reached >= config.size:
         return
     ways = ["add sources"]
-    if reached >= _fewest(SpecialTokens(config.reserved)):
+    if reached >= fewest(SpecialTokens(config.reserved)):
         ways.insert(0, f"set vocabulary.size to {reached} or less")
     if sample.limit < ONE:
         ways.append("raise vocabulary.sample_mb")
