@@ -25,11 +25,17 @@ class CorpusTable:
 
     Args:
         path: the split's folder. An empty or missing one is a table without rows.
+        part: the folder of one language; None for all of them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: str | None = None) -> None:
         self.path = path
-        self.files = sorted(path.glob("language=*/*.parquet"))
+        self.files = sorted(file for file in path.glob("language=*/*.parquet") if part in (None, file.parent.name))
+
+    @property
+    def parts(self) -> list[str]:
+        """The folders of its languages, by name."""
+        return sorted({file.parent.name for file in self.files})
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Row batches with these columns, files in name order, rows as stored.

@@ -14,7 +14,8 @@ from ownlm.tokens.vocabulary.sample import DocumentSample, draw_sample
 
 MEASURED_BYTES = 8_000_000
 """At most this much of each held-out split is encoded."""
-_AT_ONCE = 1_000_000
+AT_ONCE = 1_000_000
+"""Characters encoded at once."""
 _EXAMPLE = "def fib(n: int) -> int:\n    return n if n < 2 else fib(n - 1) + fib(n - 2)  # 12345\n"
 
 
@@ -52,7 +53,7 @@ def split_density(vocabulary: Vocabulary, path: Path, seed: int) -> float | None
 def density(vocabulary: Vocabulary, texts: Iterator[str]) -> float | None:
     """UTF-8 bytes per token of some texts; None when there is no token."""
     total_bytes = total_tokens = 0
-    for group in grouped(texts, _AT_ONCE):
+    for group in grouped(texts, AT_ONCE):
         total_bytes += sum(len(text.encode("utf-8")) for text in group)
         total_tokens += sum(map(len, vocabulary.encode_batch(group)))
     return round(total_bytes / total_tokens, 4) if total_tokens else None
