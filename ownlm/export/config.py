@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ownlm.model.architecture import Architecture
 from ownlm.recipe.base import Config, PartsConfig
 
 Quantization = Literal[
@@ -30,6 +31,21 @@ class ExportConfig(PartsConfig):
 
     huggingface: HuggingFaceExport | None = Field(HuggingFaceExport(), description="for transformers, vLLM, TGI")
     ctranslate2: Ctranslate2Export | None = Field(Ctranslate2Export(), description="for `ownlm serve` on CPUs and GPUs")
+
+
+def refused_by_ctranslate2(architecture: Architecture) -> str | None:
+    """Why CTranslate2 (4.8) cannot be given this model, in words; None when it can.
+
+    It has no converter for experts and state spaces, expects d_model / heads as Llama's head width, knows no YaRN, and
+    takes 8,192 for the context before Llama 3's scaling, whatever the folder says (other tokens came out).
+    """
+    if architecture.family not in ("llama", "qwen3"):
+        return f"CTranslate2 converts the families llama and qwen3, not {architecture.family}"
+    if architecture.family == "llama" and architecture.head_dim is not None:
+        return "CTranslate2 takes d_model / heads for a Llama's head width, and model.head_dim is another"
+    if architecture.rope_scaling is not None and architecture.rope_scaling.kind != "linear":
+        return f"CTranslate2 does not compute rope_scaling {architecture.rope_scaling.kind}, only linear"
+    return None
 
 
 class ExportStage(Config):

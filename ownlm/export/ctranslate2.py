@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ownlm.errors import ArtifactError, DependencyError, StorageError
-from ownlm.export.config import Quantization
+from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
+from ownlm.export.config import Quantization, refused_by_ctranslate2
 from ownlm.export.parity import Continue
 from ownlm.model.config import Architecture
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
@@ -47,9 +47,13 @@ def write_ctranslate2(
 
     Raises:
         DependencyError: ctranslate2 or transformers is not installed.
+        RecipeError: CTranslate2 does not compute such a model.
         ArtifactError: the folder cannot be converted.
         StorageError: the disk is full or the folder cannot be written.
     """
+    reason = refused_by_ctranslate2(architecture)
+    if reason is not None:
+        raise RecipeError(reason, where="export.ctranslate2", advice="set export to [huggingface]")
     try:
         from ctranslate2.converters import TransformersConverter
         from safetensors import SafetensorError
@@ -87,7 +91,7 @@ def describe(
     return {
         "format": FORMAT,
         "name": f"ownlm-{short_count(architecture.parameters)}",
-        "family": "llama",
+        "family": architecture.family,
         "architecture": architecture.to_json(),
         "parameters": architecture.parameters,
         "context": architecture.context,

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import torch
-from torch import Tensor
 
-from ownlm.model.cache import KeyValueCache
+from ownlm.model.cache import DecodingCache
 from ownlm.model.decoder import Decoder
 
 Stop = Callable[[Sequence[int]], bool]
@@ -71,13 +70,14 @@ def _greedy_batch(
     longest = max(map(len, prompts))
     padding_B = torch.tensor([longest - len(prompt) for prompt in prompts], device=weight.device)
     tokens_BL = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=weight.device)
-    cache = KeyValueCache(decoder.architecture, len(prompts), longest + max_new, weight.device, weight.dtype)
-    positions_BL = (torch.arange(longest, device=weight.device)[None] - padding_B[:, None]).clamp(min=0)
-    mask = _prompt_mask(padding_B, longest)
+    cache = DecodingCache(decoder.architecture, len(prompts), longest + max_new, weight.device, weight.dtype)
+    columns = torch.arange(longest, device=weight.device)
+    positions_BL = (columns[None] - padding_B[:, None]).clamp(min=0)
+    segments_BL = (columns[None] >= padding_B[:, None]).long()  # padding is another document, and not seen
     rows = list(range(len(prompts)))
     new: list[list[int]] = [[] for _ in prompts]
     for count in range(max_new):
-        logits_BLV = decoder(tokens_BL, positions_BL=positions_BL, mask_BLS=mask, cache=cache, last_only=True)
+        logits_BLV = decoder(tokens_BL, segments_BL, positions_BL=positions_BL, cache=cache, last_only=True)
         tokens_BL = logits_BLV[:, -1:].argmax(dim=-1)
         going = [_take(new[row], int(token), stop_ids, stop) for row, token in zip(rows, tokens_BL[:, 0], strict=True)]
         if not any(going):
@@ -88,7 +88,7 @@ def _greedy_batch(
             tokens_BL, padding_B = tokens_BL[kept], padding_B[kept]
             cache.keep_rows(kept)
         positions_BL = (longest + count - padding_B)[:, None]
-        mask = _key_mask(padding_B, longest + count + 1)[:, None, None, :]
+        segments_BL = torch.ones_like(tokens_BL)
     return new
 
 
@@ -98,20 +98,3 @@ def _take(new: list[int], token: int, stop_ids: frozenset[int], stop: Stop | Non
         return False
     new.append(token)
     return stop is None or not stop(new)
-
-
-def _key_mask(padding_B: Tensor, length: int) -> Tensor:
-    """[B, length]: -inf on the left padding, 0 elsewhere."""
-    padded_BS = torch.arange(length, device=padding_B.device)[None] < padding_B[:, None]
-    return torch.zeros(padded_BS.shape, device=padding_B.device).masked_fill(padded_BS, float("-inf"))
-
-
-def _prompt_mask(padding_B: Tensor, length: int) -> Tensor:
-    """[B, 1, L, L]: causal, without the padding; padding sees itself, or its softmax would be 0 / 0."""
-    columns = torch.arange(length, device=padding_B.device)
-    padded_BL = columns[None] < padding_B[:, None]
-    causal_LL = columns[:, None] >= columns[None]
-    diagonal_LL = columns[:, None] == columns[None]
-    allowed_BLL = (causal_LL & ~padded_BL[:, None, :]) | diagonal_LL
-    mask_BLL = torch.zeros(allowed_BLL.shape, device=padding_B.device).masked_fill(~allowed_BLL, float("-inf"))
-    return mask_BLL[:, None]

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.error import YAMLError
 
 from ownlm.errors import RecipeError
+from ownlm.export.config import refused_by_ctranslate2
 from ownlm.pipeline.tracking.redact import redact
 from ownlm.recipe.schema import Recipe
 from ownlm.recipe.yaml_file import KeyPath, Lines, parse_value, read_yaml
@@ -60,11 +61,15 @@ def validate(values: dict[str, Any], places: dict[KeyPath, str], name: str) -> R
 
 
 def _consistent(recipe: Recipe, places: dict[KeyPath, str], name: str) -> Recipe:
-    """The recipe, if its model can be built: said now, not once all its data is made."""
+    """The recipe, if its model can be built and exported: said now, not once all its data is made."""
     try:
-        recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context)
+        architecture = recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context)
     except RecipeError as error:
         raise RecipeError(error.what, where=_place(("model",), places, name), advice=error.advice) from error
+    reason = refused_by_ctranslate2(architecture) if recipe.export.ctranslate2 is not None else None
+    if reason is not None:
+        where = _place(("export", "ctranslate2"), places, name)
+        raise RecipeError(reason, where=where, advice="Set export to [huggingface], or choose another model.")
     return recipe
 
 

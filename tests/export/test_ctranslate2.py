@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ownlm.errors import ArtifactError, DependencyError, StorageError
+from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
+from ownlm.export.config import refused_by_ctranslate2
 from ownlm.export.ctranslate2 import ctranslate2_greedy, describe, short_count, write_ctranslate2
 from ownlm.export.huggingface import quiet_transformers, write_huggingface
 from ownlm.export.parity import compare
+from ownlm.model.architecture import Experts, Family, RopeScaling
 from tests.evaluate.models import TINY, tiny
+from tests.model.strategies import lively
 from tests.tokens.corpora import small
 
 
@@ -87,3 +92,33 @@ def test_the_description_is_plain() -> None:
 )
 def test_short_counts(parameters: int, text: str) -> None:
     assert short_count(parameters) == text
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("scaling", [None, RopeScaling("linear", 4.0)])
+@pytest.mark.parametrize(("family", "head_dim"), [("llama", None), ("qwen3", 8)])
+def test_families_it_converts_say_the_same(
+    tmp_path: Path, family: Family, head_dim: int | None, scaling: RopeScaling | None, tied: bool
+) -> None:
+    architecture = replace(TINY, family=family, head_dim=head_dim, rope_scaling=scaling, tied=tied)
+    assert refused_by_ctranslate2(architecture) is None
+    decoder = lively(architecture, 1)
+    folder = write_huggingface(decoder, small()[0].parent / "vocabulary", tmp_path)
+    with quiet_transformers():
+        out = write_ctranslate2(folder, tmp_path, "float32", architecture, small()[1], fill_in_the_middle=True)
+    parity = compare(decoder, small()[1], ctranslate2_greedy(out, small()[1]))
+    assert parity.equal == parity.prompts
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"head_dim": 8}, "head width"),
+        ({"rope_scaling": RopeScaling("yarn", 4.0, 16)}, "yarn"),
+        ({"rope_scaling": RopeScaling("llama3", 8.0, 16)}, "llama3"),
+        ({"family": "mixtral", "experts": Experts(4, 2, 16)}, "not mixtral"),
+    ],
+)
+def test_what_it_cannot_compute_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        write_ctranslate2(tmp_path, tmp_path, "float32", replace(TINY, **changes), small()[1], fill_in_the_middle=True)

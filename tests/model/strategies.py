@@ -5,20 +5,33 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from ownlm.model.config import Architecture
+from ownlm.model.architecture import Architecture, Family, RopeKind, RopeScaling
 from ownlm.model.decoder import Decoder
 
 torch.set_num_threads(1)
 
 
+FAMILIES: tuple[Family, ...] = ("llama", "qwen3")
+
+
 @st.composite
-def architectures(draw: st.DrawFn) -> Architecture:
+def rope_scalings(draw: st.DrawFn) -> RopeScaling:
+    kind: RopeKind = draw(st.sampled_from(["linear", "llama3", "yarn"]))
+    factor = draw(st.sampled_from([2.0, 8.0]))
+    return RopeScaling(kind, factor, None if kind == "linear" else draw(st.sampled_from([8, 64])))
+
+
+@st.composite
+def architectures(draw: st.DrawFn, families: tuple[Family, ...] = ("llama",)) -> Architecture:
+    family = draw(st.sampled_from(families))
     kv_heads = draw(st.sampled_from([1, 2, 3]))
     heads = kv_heads * draw(st.sampled_from([1, 2, 3]))
+    width, layers = draw(st.sampled_from([4, 8, 16])), draw(st.integers(1, 3))
+    head_dim = draw(st.sampled_from([None, 4, 12])) if family != "bamba" else None
     return Architecture(
         vocab_size=draw(st.integers(130, 200)),
-        d_model=heads * draw(st.sampled_from([2, 8, 16])),
-        layers=draw(st.integers(1, 3)),
+        d_model=heads * width,
+        layers=layers,
         heads=heads,
         kv_heads=kv_heads,
         d_ff=draw(st.integers(8, 40)),
@@ -26,6 +39,9 @@ def architectures(draw: st.DrawFn) -> Architecture:
         rope_theta=draw(st.sampled_from([100.0, 10_000.0, 500_000.0])),
         norm_eps=draw(st.sampled_from([1e-6, 1e-5])),
         tied=draw(st.booleans()),
+        family=family,
+        head_dim=None if head_dim == width else head_dim,
+        rope_scaling=draw(st.none() | rope_scalings()),
     )
 
 

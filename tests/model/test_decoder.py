@@ -8,9 +8,12 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ownlm.model.attention.sdpa import document_mask
 from ownlm.model.config import Architecture
-from ownlm.model.decoder import IGNORED, Decoder, RMSNorm, document_mask, initial_weights
-from tests.model.strategies import architectures, lively, tokens
+from ownlm.model.decoder import IGNORED, Decoder
+from ownlm.model.initialize import initial_weights
+from ownlm.model.norm import RMSNorm
+from tests.model.strategies import FAMILIES, architectures, lively, tokens
 
 SMALL = Architecture(vocab_size=150, d_model=32, layers=2, heads=4, kv_heads=2, d_ff=48, context=32)
 
@@ -21,7 +24,7 @@ def random_segments(rows: int, length: int, seed: int) -> torch.Tensor:
 
 
 @settings(max_examples=25, deadline=None)
-@given(architectures(), st.integers(0, 1000))
+@given(architectures(FAMILIES), st.integers(0, 1000))
 def test_packed_documents_do_not_see_each_other(architecture: Architecture, seed: int) -> None:
     """Each document of a packed row gives the logits it gives in a batch of its own."""
     decoder = lively(architecture, seed)
@@ -36,7 +39,7 @@ def test_packed_documents_do_not_see_each_other(architecture: Architecture, seed
 
 
 @settings(max_examples=25, deadline=None)
-@given(architectures(), st.integers(0, 1000), st.integers(1, 22))
+@given(architectures(FAMILIES), st.integers(0, 1000), st.integers(1, 22))
 def test_the_future_is_not_seen(architecture: Architecture, seed: int, cut: int) -> None:
     decoder = lively(architecture, seed)
     tokens_BL = tokens(architecture, 2, 24, seed)
@@ -158,7 +161,7 @@ def test_on_the_meta_device_no_weights_are_drawn_and_can_be_had_later() -> None:
     with torch.device("meta"):
         shape = Decoder(SMALL, 7)
     assert all(weight.is_meta for weight in shape.parameters())
-    drawn = dict(initial_weights(shape, 7))
+    drawn = dict(initial_weights(SMALL, shape.named_parameters(), 7))
     real = dict(Decoder(SMALL, 7).named_parameters())
     assert drawn.keys() == real.keys()
     assert all(torch.equal(drawn[name], real[name]) for name in real)

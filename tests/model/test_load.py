@@ -11,13 +11,13 @@ from ownlm.errors import ArtifactError, StorageError
 from ownlm.model.config import Architecture
 from ownlm.model.decoder import Decoder
 from ownlm.model.load import load_model, save_model
-from tests.model.strategies import architectures, lively, tokens
+from tests.model.strategies import FAMILIES, architectures, lively, tokens
 
 SMALL = Architecture(vocab_size=140, d_model=16, layers=2, heads=2, kv_heads=1, d_ff=24, context=32)
 
 
 @settings(max_examples=15, deadline=None)
-@given(architectures())
+@given(architectures(FAMILIES))
 def test_round_trip_gives_the_same_logits(tmp_path_factory: pytest.TempPathFactory, architecture: Architecture) -> None:
     folder = tmp_path_factory.mktemp("model")
     decoder = lively(architecture, 7)

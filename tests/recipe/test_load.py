@@ -319,3 +319,11 @@ def test_what_cannot_be_fingerprinted_is_an_error(value: object) -> None:
 def test_nan_has_no_fingerprint() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json(float("nan"))
+
+
+def test_a_model_the_export_cannot_take_is_told_before_anything_runs(recipe: Path) -> None:
+    with pytest.raises(RecipeError, match="not qwen3_moe") as caught:
+        load_recipe(recipe, ["model.family=qwen3_moe"])
+    assert caught.value.advice is not None
+    assert "huggingface" in caught.value.advice
+    assert load_recipe(recipe, ["model.family=qwen3_moe", "export=[huggingface]"]).model.family == "qwen3_moe"

@@ -1,0 +1,1 @@
+"""Softmax attention: the layer, and one file for each way to compute it over packed documents."""
