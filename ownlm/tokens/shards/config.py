@@ -19,6 +19,17 @@ class ShardsConfig(Config):
     format: Literal["tokens", "mds"] = Field(
         "tokens", description="tokens: bare ids, memory-mapped; mds: what MosaicML Streaming reads, too"
     )
+    pack: Literal["documents", "repositories"] = Field(
+        "documents",
+        description="documents: each sees itself only; repositories: the files of one in the order of their imports, "
+        "each sees those before it",
+    )
+    repository_mb: float = Field(
+        1.0, description="repositories: MB of text after which one goes on as if it were another, its names again", gt=0
+    )
+    repository_names: float = Field(
+        0.5, description="repositories: share of the stretches that say the repository's name and the paths", ge=0, le=1
+    )
 
 
 class ShardsStage(Config):

@@ -1,5 +1,6 @@
 """The shards stage: the documents of every split as tokens, `[end_of_text, tokens...]` each, in table order.
 
+With `pack: repositories`, the files of one follow each other (`ownlm.tokens.shards.repositories`).
 Training documents of a source with a weight come as often as it says (`ownlm.tokens.shards.mixture`), held-out ones
 once. Streamed: memory stays at a few row groups a worker. Encoding is a map as cleaning is: by worker processes, or on
 the recipe's cluster; order and bytes do not depend on which, or on how many.
@@ -23,6 +24,7 @@ from ownlm.tokens.shards.encoding import MapGroups, encoded
 from ownlm.tokens.shards.mixture import in_pass, passes
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.shards.report import write_report
+from ownlm.tokens.shards.repositories import Packer
 from ownlm.tokens.shards.writer import ShardWriter
 from ownlm.tokens.vocabulary.load import Vocabulary
 
@@ -76,6 +78,9 @@ def pack_split(
 ) -> None:
     """Encode and write one split; an empty one becomes an index without shards."""
     shard_bytes = int(config.shard_mb * 1e6)
+    total = _bytes_to_pack(table, weights)
+    if config.pack == "repositories":  # written from what was encoded before
+        total += _bytes_to_pack(table, {source: min(weight, 1.0) for source, weight in weights.items()})
     with (
         ShardWriter(
             out,
@@ -83,10 +88,16 @@ def pack_split(
             vocabulary=vocabulary.content,
             shard_bytes=shard_bytes,
             form=config.format,
+            pack=config.pack,
         ) as writer,
-        progress.task(f"shards: encoding {out.name}", total=_bytes_to_pack(table, weights), unit="bytes") as task,
+        progress.task(f"shards: encoding {out.name}", total=total, unit="bytes") as task,
     ):
-        for row, tokens, size in encoded(table, vocabulary, weights, map_groups):
+        if config.pack == "repositories":
+            packer = Packer(table, vocabulary, weights, config)
+            documents = packer.packed(map_groups, out / "unfinished", task)
+        else:
+            documents = encoded(table, vocabulary, weights, map_groups)
+        for row, tokens, size in documents:
             writer.add(row, tokens, size)
             task.advance(size)
 

@@ -40,6 +40,11 @@ REPOSITORY_SCHEMA = pa.schema([*DOCUMENT_SCHEMA, ("header", pa.int32()), ("opens
 """The table of `pack: repositories`: see `DocumentSpan`."""
 
 
+def token_type(vocabulary_size: int) -> np.dtype[Any]:
+    """How a token is stored: uint16 while every id fits, else uint32; little endian."""
+    return np.dtype("<u2" if vocabulary_size <= 2**16 else "<u4")
+
+
 class TokenFiles:
     """Writes tokens one after another into `tokens-NNNNN.bin`, nothing else.
 
@@ -117,7 +122,7 @@ class ShardWriter:
     ) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path, self._vocabulary = path, vocabulary
-        self._dtype = np.dtype("<u2" if vocabulary_size <= 2**16 else "<u4")
+        self._dtype = token_type(vocabulary_size)
         self._files = (MdsFiles if form == "mds" else TokenFiles)(path, self._dtype, shard_bytes)
         self._pack, self._schema = pack, DOCUMENT_SCHEMA if pack == "documents" else REPOSITORY_SCHEMA
         self._table = pq.ParquetWriter(path / DOCUMENTS_FILE, self._schema, compression="zstd")
