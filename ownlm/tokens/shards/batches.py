@@ -26,7 +26,7 @@ from ownlm.errors import ArtifactError, CorpusError
 from ownlm.tokens.objectives.asked import SHORTEST
 from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.tokens.objectives.draws import Draws
-from ownlm.tokens.shards.order import Permutation
+from ownlm.tokens.shards.order import BlockedPermutation, Permutation
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
 from ownlm.tokens.shards.rows import Piece, Rows, Sample
 from ownlm.tokens.shards.sizes import BatchSizes
@@ -91,6 +91,7 @@ class Batches:
             raise too_few_tokens(reader, context)
         self._reader = reader
         self._rows = Rows(reader, objectives, vocabulary, context, seed)
+        self._plain = not any(any(objectives.rates(source)) for source in (None, *objectives.named_sources))
         self.sizes = BatchSizes(batch) if isinstance(batch, int) else batch
         self.context, self.size, self._seed = context, self.sizes.largest(), seed
         self._epoch = lru_cache(maxsize=4)(self._make_epoch)
@@ -129,25 +130,42 @@ class Batches:
         samples = self._samples(self.samples_of(step))
         return [[(self._reader.document_at(piece.position), piece) for piece in row.pieces] for row in samples]
 
-    def _make_epoch(self, epoch: int) -> tuple[Permutation, int]:
-        return Permutation(self.windows, self._seed, epoch), Draws(self._seed, epoch).below(self.context)
+    def _make_epoch(self, epoch: int) -> tuple[BlockedPermutation, int]:
+        order = BlockedPermutation(Permutation(self.windows, self._seed, epoch))
+        return order, Draws(self._seed, epoch).below(self.context)
 
     def _stacked(self, indices: Sequence[int]) -> Batch:
-        samples, shape = self._samples(indices), (len(indices), self.context)
-        made = Batch(np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int32))
-        for row, sample in enumerate(samples):
+        shape = (len(indices), self.context)
+        made = Batch(np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(shape, np.int32))
+        if self._plain:
+            for row, position in enumerate(self._windows(indices)[1]):
+                self._copy(position, made, row)
+            return made
+        for row, sample in enumerate(self._samples(indices)):
             made.tokens_BL[row], made.labels_BL[row] = sample.tokens_L, sample.labels_L
             made.segments_BL[row] = sample.segments_L
         return made
 
+    def _copy(self, position: int, made: Batch, row: int) -> None:
+        """A window as next-token has it, straight into its row: what `Rows` makes of it where no objective is drawn."""
+        stop = position + self.context
+        stream = self._reader.tokens[position : stop + 1]
+        made.tokens_BL[row], made.labels_BL[row] = stream[:-1], stream[1:]
+        for start in self._reader.cuts(position, stop)[1].tolist():
+            made.segments_BL[row, start - position :] += 2
+
     def _samples(self, indices: Sequence[int]) -> list[Sample]:
+        return self._rows.make(list(zip(indices, *self._windows(indices), strict=True)))
+
+    def _windows(self, indices: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Each sample's epoch, and where in the stream its window begins."""
         epochs, places = np.divmod(np.asarray(indices, dtype=np.int64), self.windows)
         positions = np.empty_like(places)
-        for epoch in np.unique(epochs).tolist():
+        for epoch in set(epochs.tolist()):
             order, offset = self._epoch(epoch)
             chosen = epochs == epoch
             positions[chosen] = order(places[chosen]) * self.context + offset
-        return self._rows.make(list(zip(indices, epochs.tolist(), positions.tolist(), strict=True)))
+        return epochs.tolist(), positions.tolist()
 
 
 def count_windows(tokens: int, context: int) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ownlm.errors import ArtifactError, CorpusError
 from ownlm.tokens.objectives.config import FillInTheMiddle, ObjectivesConfig
 from ownlm.tokens.shards.batches import Batches, Sample, count_windows
-from ownlm.tokens.shards.order import Permutation
+from ownlm.tokens.shards.order import BLOCK, Permutation
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.shards.sizes import BatchSizes
 from tests.tokens.corpora import pack_texts, small, train_vocabulary
@@ -57,6 +57,20 @@ def test_a_next_token_row_is_the_stream_and_the_stream_shifted_by_one(index: int
     owners = READER.document_index(start, start + context)
     assert (sample.segments_L // 2).tolist() == (owners - owners[0]).tolist()
     assert not (sample.segments_L % 2).any(), "no padding"
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 30), min_size=40, max_size=80), st.integers(0, 20), st.sampled_from([8, 50]))
+def test_next_token_batches_are_copied_as_their_samples_are_made(lengths: list[int], step: int, context: int) -> None:
+    """Batches of next-token alone take a shorter way; documents here are down to nothing but their end of text."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts = ["x = 1\n" * length for length in [*lengths, 300]]
+        made = batches(context=context, reader=pack_texts(Path(folder), texts, VOCABULARY))
+        batch, samples = made.batch(step), [made.sample(index) for index in made.samples_of(step)]
+    assert batch.tokens_BL.tolist() == [sample.tokens_L.tolist() for sample in samples]
+    assert batch.labels_BL.tolist() == [sample.labels_L.tolist() for sample in samples]
+    assert batch.segments_BL.tolist() == [sample.segments_L.tolist() for sample in samples]
+    assert [array.dtype for array in vars(batch).values()] == [np.int64, np.int64, np.int32]
 
 
 @pytest.mark.parametrize("context", [8, 64, 333])
@@ -178,18 +192,21 @@ def test_other_rows_are_refused(row: int) -> None:
         batches(batch=7).rows(3, [0, row])
 
 
-def test_some_rows_cost_only_themselves_and_a_late_step_what_an_early_one_costs() -> None:
-    """Counted, not timed: slices of the stream, and windows looked up in the order."""
-    for step in (0, 10**9):
-        reader = ShardReader(SHARDS / "train")
-        reader.tokens = counted = CountingStream(reader.tokens)  # type: ignore[assignment]
-        made = batches(batch=16, reader=reader)
-        ordered = []
-        made._epoch = lambda epoch, made=made, ordered=ordered: _counted(made._make_epoch(epoch), ordered)  # type: ignore[assignment]
-        made.rows(step, [2, 9, 11])
-        assert (counted.slices, counted.read, ordered) == (3, 3 * 65, [3])
-        made.batch(step)
-        assert (counted.slices, counted.read, sum(ordered)) == (19, 19 * 65, 19)
+@pytest.mark.parametrize("step", [0, 10**9])
+def test_a_late_step_costs_what_an_early_one_costs_and_some_rows_only_themselves(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: slices of the stream, tokens in them, and windows looked up in the order."""
+    ordered, call = [], Permutation.__call__
+    monkeypatch.setattr(Permutation, "__call__", lambda self, places: ordered.append(places.size) or call(self, places))
+    reader = ShardReader(SHARDS / "train")
+    reader.tokens = counted = CountingStream(reader.tokens)  # type: ignore[assignment]
+    made = batches(batch=16, reader=reader)
+    made.rows(step, [2, 9, 11])
+    assert (counted.slices, counted.read) == (3, 3 * 65)
+    made.batch(step)
+    assert (counted.slices, counted.read) == (19, 19 * 65)
+    assert sum(ordered) <= 2 * BLOCK
 
 
 class CountingStream:
@@ -199,14 +216,6 @@ class CountingStream:
     def __getitem__(self, wanted: slice) -> np.ndarray:
         self.slices, self.read = self.slices + 1, self.read + wanted.stop - wanted.start
         return self._stream[wanted]  # type: ignore[index]
-
-
-def _counted(epoch: tuple[Permutation, int], ordered: list[int]) -> tuple[object, int]:
-    def order(places: np.ndarray) -> np.ndarray:
-        ordered.append(places.size)
-        return epoch[0](places)
-
-    return order, epoch[1]
 
 
 @pytest.mark.parametrize("batch", [BatchSizes([(0, 3), (4, 8), (9, 1)]), BatchSizes([(0, 2), (7, 5)])])

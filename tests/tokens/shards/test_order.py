@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ownlm.tokens.shards.order import Permutation
+from ownlm.tokens.shards.order import BLOCK, BlockedPermutation, Permutation
 
 sizes = st.integers(1, 3000)
 seeds = st.integers(0, 2**64 - 1)
@@ -29,6 +29,17 @@ def test_each_value_is_computed_on_its_own(size: int, seed: int, epoch: int, dat
     order = Permutation(size, seed, epoch)
     wanted = data.draw(st.lists(st.integers(0, size - 1), max_size=20))
     assert order(wanted).tolist() == [int(order(index)) for index in wanted] == [order([i])[0] for i in wanted]
+
+
+@given(sizes, seeds, epochs, st.data())
+def test_in_blocks_it_is_the_same(size: int, seed: int, epoch: int, data: st.DataObject) -> None:
+    order = Permutation(size, seed, epoch)
+    blocked = BlockedPermutation(order)
+    for _ in range(3):
+        wanted = np.array(data.draw(st.lists(st.integers(0, size - 1), max_size=20)), dtype=np.int64)
+        assert blocked(wanted).tolist() == order(wanted).tolist()
+    last = np.arange(max(0, size - BLOCK), size)
+    assert blocked(last).tolist() == order(last).tolist()
 
 
 @given(seeds, st.integers(2**40, 2**62))
@@ -78,6 +89,8 @@ def test_impossible_sizes(size: int) -> None:
 def test_other_indices_are_refused(index: int) -> None:
     with pytest.raises(IndexError, match="permutation of 10"):
         Permutation(10, 0, 0)([3, index])
+    with pytest.raises(IndexError):
+        BlockedPermutation(Permutation(10, 0, 0))(np.array([3, index]))
 
 
 def test_no_indices_go_nowhere() -> None:
