@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ownlm.errors import CorpusError
 from ownlm.evaluate.scoring import hash_order
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
+from ownlm.tokens.vocabulary.special import SpecialTokens
 
 SPLITS = ("heldout_repos", "heldout_files")
 
@@ -23,7 +24,8 @@ class HeldOut:
 
     Attributes:
         span: what and where it is.
-        tokens: its first tokens (all, unless it was cut), without the opening end_of_text.
+        tokens: the first tokens of its text (all, unless it was cut), without its header: the opening end_of_text,
+            or the markers and names of a repository's file.
     """
 
     span: DocumentSpan
@@ -38,7 +40,7 @@ def open_splits(shards: Path) -> dict[str, ShardReader]:
         ArtifactError: a split is damaged.
     """
     readers = {split: ShardReader(shards / split) for split in SPLITS if (shards / split).is_dir()}
-    filled = {split: reader for split, reader in readers.items() if reader.total_tokens > reader.documents}
+    filled = {split: reader for split, reader in readers.items() if reader.total_tokens > reader.header_tokens}
     if not filled:
         raise CorpusError(
             "There is nothing to evaluate on: no document is held out.",
@@ -49,8 +51,8 @@ def open_splits(shards: Path) -> dict[str, ShardReader]:
 
 
 def tokens_of(reader: ShardReader, span: DocumentSpan) -> NDArray[Any]:
-    """A document's tokens without the opening end_of_text."""
-    return reader.tokens[span.start + 1 : span.stop]
+    """The tokens of a document's text."""
+    return reader.tokens[span.text_start : span.stop]
 
 
 def choose(reader: ShardReader, max_tokens: int, document_tokens: int, seed: int) -> list[HeldOut]:
@@ -81,16 +83,20 @@ def training_stream(reader: ShardReader, max_tokens: int) -> tuple[NDArray[Any],
     All of the split if it has at most `max_tokens`; else documents at even distances, as many as fit on average.
 
     Returns:
-        T tokens as stored, and the places of the opening end_of_text tokens.
+        T tokens of the stored type, and the places of the opening end_of_text tokens.
     """
     starts = np.asarray(reader.document_starts(-1, reader.total_tokens), dtype=np.int64)
-    if reader.total_tokens <= max_tokens:
+    whole = reader.total_tokens <= max_tokens
+    if whole and reader.pack == "documents":
         return reader.tokens[0 : reader.total_tokens], starts
-    stops = np.append(starts[1:], reader.total_tokens)
-    wanted = max(1, int(len(starts) * max_tokens / reader.total_tokens))
-    taken = np.arange(wanted) * len(starts) // wanted
-    pieces = [reader.tokens[int(starts[index]) : int(stops[index])] for index in taken]
-    lengths = stops[taken] - starts[taken]
+    wanted = len(starts) if whole else max(1, int(len(starts) * max_tokens / reader.total_tokens))
+    taken = [reader.text_bounds(int(index)) for index in np.arange(wanted) * len(starts) // wanted]
+    if reader.pack == "documents":
+        pieces = [reader.tokens[start:stop] for start, stop in taken]
+    else:  # in place of its header, what opens a document everywhere else
+        opening = np.array([SpecialTokens.end_of_text], dtype=reader.tokens.dtype)
+        pieces = [np.concatenate([opening, reader.tokens[start:stop]]) for start, stop in taken]
+    lengths = [len(piece) for piece in pieces]
     return np.concatenate(pieces), np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
 
 

@@ -24,7 +24,7 @@ def write_report(readers: Mapping[str, ShardReader], config: ShardsConfig, path:
             "Training documents": train.documents,
             "Windows of an epoch": windows,
             "Context": config.context,
-            "Bytes per token": round(train.total_bytes / max(1, train.total_tokens), 3),
+            "Bytes per token": _bytes_per_token(train),
         }
     )
     page.table(
@@ -35,7 +35,7 @@ def write_report(readers: Mapping[str, ShardReader], config: ShardsConfig, path:
                 reader.documents,
                 reader.total_tokens,
                 reader.total_bytes,
-                round(reader.total_bytes / max(1, reader.total_tokens), 3),
+                _bytes_per_token(reader),
             ]
             for name, reader in readers.items()
         ],
@@ -43,6 +43,12 @@ def write_report(readers: Mapping[str, ShardReader], config: ShardsConfig, path:
     )
     page.bars("Training documents by length", _by_length(train.lengths(), config.context), unit="documents")
     page.write(path)
+
+
+def _bytes_per_token(reader: ShardReader) -> float:
+    """Of the texts, with one token more for each: names and paths of repositories' files are not counted."""
+    texts = reader.total_tokens - reader.header_tokens
+    return round(reader.total_bytes / max(1, texts + reader.documents), 3)
 
 
 def _by_length(lengths: np.ndarray[tuple[int], np.dtype[np.int64]], context: int) -> dict[str, float]:
