@@ -88,7 +88,7 @@ def _check_vocabulary(vocabulary: Vocabulary, decoder: Decoder, readers: Sequenc
         if reader.vocabulary != vocabulary.content:
             raise ArtifactError(
                 "These shards were made with another vocabulary.",
-                where=reader.path,
+                where=reader.where,
                 advice="Evaluate with the shards and the vocabulary of one run.",
             )
     if decoder.architecture.vocab_size < vocabulary.size:

@@ -94,7 +94,7 @@ def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) 
         raise CorpusError(
             f"the training documents have {batches.windows} windows of {batches.context} tokens; "
             f"one step wants {needed} (batch {settings.batch} x accumulate {settings.accumulate})",
-            where=reader.path,
+            where=reader.where,
             advice="add sources, or lower train.batch or train.accumulate",
         )
 

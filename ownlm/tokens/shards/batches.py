@@ -83,7 +83,7 @@ class Batches:
         if reader.vocabulary != vocabulary.content:
             raise ArtifactError(
                 "these shards were made with another vocabulary",
-                where=reader.path,
+                where=reader.where,
                 advice="read shards and vocabulary of the same run",
             )
         self.windows = count_windows(reader.total_tokens, context)
@@ -180,6 +180,6 @@ def too_few_tokens(reader: ShardReader, context: int) -> CorpusError:
     return CorpusError(
         f"the {reader.documents} training documents have {reader.total_tokens} tokens; "
         f"a context of {context} needs at least {needed}",
-        where=reader.path,
+        where=reader.where,
         advice=f"add sources, hold out less (split) or filter less (clean){smaller}",
     )

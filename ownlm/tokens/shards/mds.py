@@ -18,16 +18,14 @@ import hashlib
 import json
 import shutil
 import struct
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from ownlm.errors import ArtifactError, CorpusError
+from ownlm.errors import CorpusError
 
 VERSION = 2
 OURS = "ownlm"
@@ -131,94 +129,3 @@ class MdsFiles:
         data = {"basename": name, "bytes": self._size(), "hashes": {"sha256": digest.hexdigest()}}
         self._shards.append(self._config | {"raw_data": data, "samples": len(self._sizes), "zip_data": None})
         self._samples, self._sizes, self._held = None, [], 0
-
-
-def facts_of(index: Mapping[str, Any]) -> dict[str, Any]:
-    """An index.json of MDS shards that ownlm wrote, in the words of our own format's.
-
-    Raises:
-        ValueError: when ownlm did not write it.
-        KeyError, TypeError: when it is damaged.
-    """
-    if OURS not in index:
-        raise ValueError("these MDS shards were not written by ownlm: their documents are not known")
-    shards = [
-        {
-            "file": shard["raw_data"]["basename"],
-            "size": shard["raw_data"]["bytes"],
-            "sha256": shard["raw_data"]["hashes"]["sha256"],
-            "samples": shard["samples"],
-        }
-        for shard in index["shards"]
-    ]
-    return {**index[OURS], "shards": shards}
-
-
-class MdsStream:
-    """The tokens of MDS shards as one sequence of ids; slices are arrays of the stored type.
-
-    Args:
-        files: the shard files.
-        samples: how many each holds.
-        bounds: where each document begins in the stream, and the stream's length.
-        dtype: of the token ids.
-
-    Raises:
-        ArtifactError: when a shard does not hold the samples that the index says.
-    """
-
-    def __init__(
-        self, files: Sequence[Path], samples: Sequence[int], bounds: npt.NDArray[np.int64], dtype: np.dtype[Any]
-    ) -> None:
-        self.dtype = dtype
-        self._bounds = bounds
-        self._firsts = [0, *accumulate(samples)]
-        self._parts = [np.memmap(file, dtype=np.uint8, mode="r").view(np.ndarray) for file in files]
-        if self._firsts[-1] != len(bounds) - 1:
-            raise _damaged(files[0].parent if files else Path(), "shards and documents do not belong together")
-        sizes = np.diff(bounds) * dtype.itemsize
-        begins = [
-            _begins(file, part, sizes[first:following])
-            for file, part, (first, following) in zip(files, self._parts, pairwise(self._firsts), strict=True)
-        ]
-        self._begins = np.concatenate([np.empty(0, dtype=np.int64), *begins])
-
-    def __len__(self) -> int:
-        return int(self._bounds[-1])
-
-    def __getitem__(self, wanted: slice) -> npt.NDArray[Any]:
-        start, stop, step = wanted.indices(len(self))
-        if step != 1:
-            raise ValueError("token streams are read in steps of one")
-        document = int(np.searchsorted(self._bounds, start, side="right")) - 1
-        pieces = []
-        while start < stop:
-            begin, end = int(self._bounds[document]), min(stop, int(self._bounds[document + 1]))
-            pieces.append(self._tokens(document)[start - begin : end - begin])
-            start, document = end, document + 1
-        if len(pieces) == 1:
-            return pieces[0]
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=self.dtype)
-
-    def _tokens(self, document: int) -> npt.NDArray[Any]:
-        """The ids of a document. Not aligned; numpy reads them all the same."""
-        part = self._parts[bisect_right(self._firsts, document) - 1]
-        count = int(self._bounds[document + 1] - self._bounds[document])
-        return np.frombuffer(part, dtype=self.dtype, count=count, offset=int(self._begins[document]))
-
-
-def _begins(file: Path, part: npt.NDArray[np.uint8], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where in a shard the ids of each document begin: they are the last bytes of its sample."""
-    count = len(sizes)
-    if int(part[:4].view("<u4")[0]) != count:
-        raise _damaged(file, f"it does not hold {count} samples")
-    offsets = part[4 : 8 + 4 * count].view("<u4").astype(np.int64)
-    begins: npt.NDArray[np.int64] = offsets[1:] - sizes
-    outside = np.flatnonzero((begins <= offsets[:-1]) | (offsets[1:] > len(part)))
-    if len(outside):
-        raise _damaged(file, f"sample {outside[0]} is not in it")
-    return begins
-
-
-def _damaged(file: Path, what: str) -> ArtifactError:
-    return ArtifactError(f"the shards cannot be read: {what}", where=file, advice=_REMAKE)

@@ -1,18 +1,18 @@
 """Read a split's shards: tokens by position, and the document at any position.
 
 Shards, token files or MDS, are memory-mapped: opening costs nothing, and only the pages that are read take memory.
-Opening checks every file's size; `verify` checks every byte.
+Opening checks every file's size; `verify` checks every byte. What is behind a URL, or compressed, is read through a
+cache (`ownlm.tokens.shards.files`): a shard is fetched when it is first touched, and checked before it is used.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ownlm.errors import ArtifactError
-from ownlm.tokens.shards.mds import VERSION, MdsStream, facts_of
-
-INDEX_FILE = "index.json"
-DOCUMENTS_FILE = "documents.parquet"
-FORMAT = 1
-_REMAKE = "move this artifact's folder away and run the same command: it is made again, the rest is kept"
+from ownlm.tokens.shards.foreign import Foreign
+from ownlm.tokens.shards.split import Split
+from ownlm.tokens.shards.storage import Folder, advice_for
 
 
 @dataclass(frozen=True)
@@ -69,43 +66,20 @@ class DocumentSpan:
         return self.start + self.header
 
 
-class TokenStream:
-    """The token files of a split as one sequence of ids; slices are arrays of the stored type (uint16 or uint32)."""
-
-    def __init__(self, files: list[Path], lengths: list[int], dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._parts = [np.memmap(file, dtype=dtype, mode="r").view(np.ndarray) for file in files]
-        self._ends = np.cumsum(np.array(lengths, dtype=np.int64))
-
-    def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
-
-    def __getitem__(self, wanted: slice) -> npt.NDArray[Any]:
-        start, stop, step = wanted.indices(len(self))
-        if step != 1:
-            raise ValueError("token streams are read in steps of one")
-        part = int(np.searchsorted(self._ends, start, side="right"))
-        pieces = []
-        while start < stop:
-            begin = int(self._ends[part - 1]) if part else 0
-            end = min(stop, int(self._ends[part]))
-            pieces.append(self._parts[part][start - begin : end - begin])
-            start, part = end, part + 1
-        if len(pieces) == 1:
-            return pieces[0]
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=self.dtype)
-
-
 class ShardReader:
     """One split of a shards artifact. Safe to use from several threads.
 
     Args:
-        path: the split's folder.
+        where: the split's folder, or its URL (s3://bucket/folder, https://, memory://, ...).
+        cache: a store's cache folder, for shards that are somewhere else or compressed; None: the user's.
+        foreign: what the index of MDS shards that ownlm did not write does not say.
 
     Attributes:
+        where: its folder or URL.
+        path: the folder of this machine that its documents table is in.
         tokens: the split's token ids; slice it.
         total_tokens: tokens, the opening end_of_text of every document included.
-        total_bytes: UTF-8 bytes of all documents.
+        total_bytes: UTF-8 bytes of all documents; 0 where ownlm did not write them.
         documents: how many there are.
         form: what the shards are: our own token files or MDS; an empty split is "tokens".
         pack: what a stretch of the stream holds: a document, or files of one repository.
@@ -113,20 +87,19 @@ class ShardReader:
 
     Raises:
         ArtifactError: when a file is missing or has the wrong size.
+        InputError: when MDS shards of others hold no token ids.
+        ServerError: when a storage does not answer.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._index = index = _read_index(path)
-        self.form: Literal["tokens", "mds"] = "mds" if "samples" in next(iter(index["shards"]), {}) else "tokens"
+    def __init__(self, where: Path | str, *, cache: Path | None = None, foreign: Foreign | None = None) -> None:
+        self._asked = (where, cache, foreign)
+        self._split = Split(where, cache, foreign)
+        self.where, self.path, index = self._split.where, self._split.table.parent, self._split.facts
+        self.form: Literal["tokens", "mds"] = "mds" if self._split.mds else "tokens"
         self.total_tokens: int = index["tokens"]
         self.total_bytes: int = index["bytes"]
         self.documents: int = index["documents"]
         self.vocabulary: str = index["vocabulary"]
-        files = [path / shard["file"] for shard in index["shards"]]
-        for file, shard in zip(files, index["shards"], strict=True):
-            _check_size(file, shard["size"])
-        _check_size(path / DOCUMENTS_FILE, index["table"]["size"])
         self.pack: Literal["documents", "repositories"] = index.get("pack", "documents")
         self._starts: npt.NDArray[np.int64] = self._read_table(["start"]).column(0).to_numpy()
         self._headers: npt.NDArray[np.int32] | None = None
@@ -134,13 +107,13 @@ class ShardReader:
         if self.pack == "repositories":
             self._headers = self._read_table(["header"]).column(0).to_numpy()
             self._stretches = self._starts[self._read_table(["opens"]).column(0).to_numpy()]
-        self.tokens = self._open_tokens(files)
+        self.tokens = self._split.open_tokens(np.append(self._starts, self.total_tokens))
         self._row_group = lru_cache(maxsize=8)(self._read_row_group)
         self._group_starts = np.cumsum([0, *index["table"]["row_groups"]])
 
-    def __reduce__(self) -> tuple[type[ShardReader], tuple[Path]]:
+    def __reduce__(self) -> tuple[Callable[..., ShardReader], tuple[Path | str, Path | None, Foreign | None]]:
         """For worker processes: they open the same shards."""
-        return ShardReader, (self.path,)
+        return _reopened, self._asked
 
     def document(self, index: int) -> DocumentSpan:
         """Document number `index`.
@@ -149,7 +122,7 @@ class ShardReader:
             IndexError: when there is none.
         """
         if not 0 <= index < self.documents:
-            raise IndexError(f"document {index} of {self.documents} in {self.path.name}")
+            raise IndexError(f"document {index} of {self.documents} in {self._split.name}")
         group = int(np.searchsorted(self._group_starts, index, side="right")) - 1
         return DocumentSpan(**self._row_group(group).slice(index - int(self._group_starts[group]), 1).to_pylist()[0])
 
@@ -160,7 +133,7 @@ class ShardReader:
             IndexError: when the position is outside the stream.
         """
         if not 0 <= position < self.total_tokens:
-            raise IndexError(f"position {position} of {self.total_tokens} tokens in {self.path.name}")
+            raise IndexError(f"position {position} of {self.total_tokens} tokens in {self._split.name}")
         return self.document(self.document_number(position))
 
     def document_number(self, position: int) -> int:
@@ -229,50 +202,32 @@ class ShardReader:
         return np.diff(self._starts, append=self.total_tokens)
 
     def verify(self) -> None:
-        """Compare the checksum of every file with the index: reads everything once.
+        """Compare the checksum of every file with the index: reads everything once, where it is.
 
         Raises:
             ArtifactError: naming the first damaged file.
         """
-        expected = {shard["file"]: shard["sha256"] for shard in self._index["shards"]}
-        expected[DOCUMENTS_FILE] = self._index["table"]["sha256"]
-        for name, digest in expected.items():
-            with (self.path / name).open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                    raise ArtifactError("a shard's checksum is wrong", where=self.path / name, advice=_REMAKE)
+        self._split.verify()
 
-    def _open_tokens(self, files: list[Path]) -> TokenStream | MdsStream:
-        shards, dtype = self._index["shards"], np.dtype(self._index["dtype"])
-        if self.form == "mds":
-            bounds = np.append(self._starts, self.total_tokens)
-            return MdsStream(files, [shard["samples"] for shard in shards], bounds, dtype)
-        return TokenStream(files, [shard["tokens"] for shard in shards], dtype)
+    def fetched_ahead(self, positions: Iterable[npt.NDArray[np.int64]]) -> AbstractContextManager[None]:
+        """Fetch the shards of these positions in the background while the block runs, in this order.
+
+        Does nothing for shards that are here already; stops at what the cache may keep.
+        """
+        return self.tokens.files.fetched_ahead(self.tokens.shards_at, positions)
 
     def _read_table(self, columns: list[str]) -> pa.Table:
         try:
-            return pq.read_table(self.path / DOCUMENTS_FILE, columns=columns)
+            return pq.read_table(self._split.table, columns=columns)
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(self.path / DOCUMENTS_FILE, error) from error
+            raise _unreadable(self._split.table, error) from error
 
     def _read_row_group(self, group: int) -> pa.Table:
         try:
-            with pq.ParquetFile(self.path / DOCUMENTS_FILE) as table:
+            with pq.ParquetFile(self._split.table) as table:
                 return table.read_row_group(group)
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(self.path / DOCUMENTS_FILE, error) from error
-
-
-def _read_index(path: Path) -> dict[str, Any]:
-    file = path / INDEX_FILE
-    try:
-        index: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if index.get("version") == VERSION:
-            index = facts_of(index)
-        if index["format"] != FORMAT:
-            raise ValueError(f"format {index['format']}, this version reads {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(file, error) from error
-    return index
+            raise _unreadable(self._split.table, error) from error
 
 
 def _between(positions: npt.NDArray[np.int64], start: int, stop: int) -> npt.NDArray[np.int64]:
@@ -281,14 +236,9 @@ def _between(positions: npt.NDArray[np.int64], start: int, stop: int) -> npt.NDA
     return positions[low : max(low, high)]
 
 
-def _check_size(file: Path, size: int) -> None:
-    try:
-        found = file.stat().st_size
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    if found != size:
-        raise ArtifactError(f"a shard has {found} bytes, its index says {size}", where=file, advice=_REMAKE)
+def _reopened(where: Path | str, cache: Path | None, foreign: Foreign | None) -> ShardReader:
+    return ShardReader(where, cache=cache, foreign=foreign)
 
 
 def _unreadable(file: Path, error: Exception) -> ArtifactError:
-    return ArtifactError(f"the shards cannot be read: {error}", where=file, advice=_REMAKE)
+    return ArtifactError(f"the shards cannot be read: {error}", where=file, advice=advice_for(Folder(file.parent)))

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ownlm.pipeline.artifact import sha256_file
+from ownlm.tokens.shards.index import DOCUMENTS_FILE, FORMAT, INDEX_FILE
 from ownlm.tokens.shards.mds import MdsFiles
-from ownlm.tokens.shards.reader import DOCUMENTS_FILE, FORMAT, INDEX_FILE
 
 ROWS_OF_GROUP = 16_384
 DOCUMENT_SCHEMA = pa.schema(

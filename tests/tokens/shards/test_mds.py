@@ -209,11 +209,6 @@ def test_a_damaged_index_is_named(packed: Path) -> None:
         ShardReader(packed)
 
 
-def test_shards_of_others_are_refused_in_words() -> None:
-    with pytest.raises(ArtifactError, match="not written by ownlm"):
-        ShardReader(GOLDEN)
-
-
 # --- the real package -----------------------------------------------------------------------------------------------
 
 READ = """
