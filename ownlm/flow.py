@@ -19,6 +19,7 @@ from ownlm.export.config import ExportStage
 from ownlm.pipeline.stage import Stage
 from ownlm.recipe.schema import Recipe
 from ownlm.tokens.shards.config import ShardsStage
+from ownlm.tokens.vocabulary.compare import compared_fingerprint, file_of
 from ownlm.tokens.vocabulary.config import VocabularyStage
 from ownlm.train.config import TrainStage
 
@@ -27,9 +28,12 @@ def stages_of(recipe: Recipe) -> list[Stage]:
     """The stages of a run, inputs before their readers.
 
     Raises:
-        OwnlmError: a source, or what a rule learns from, is not there.
+        OwnlmError: a source, what a rule learns from, or a tokenizer to compare with is not there.
     """
     check_outside(recipe.clean.part(RulesConfig))
+    rivals = recipe.vocabulary.compare
+    for rival in rivals:
+        file_of(rival)
     chains = [_source_stages(recipe, index, entry.kind, entry.settings) for index, entry in enumerate(recipe.sources)]
     cleaned = {f"clean_{index}": chain[-1].name for index, chain in enumerate(chains)}
     return [stage for chain in chains for stage in chain] + [
@@ -46,6 +50,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
             1,
             VocabularyStage(vocabulary=recipe.vocabulary, weights=recipe.weights),
             {"corpus": "corpus"},
+            fingerprint=partial(compared_fingerprint, rivals) if rivals else None,
         ),
         Stage(
             "shards",

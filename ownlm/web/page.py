@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ownlm.errors import StorageError
 from ownlm.web import charts
+from ownlm.web.grouped import grouped_bar_chart
 from ownlm.web.html import Html, anchor, safe_href, text
 from ownlm.web.numbers import Cell, is_number, show, show_column
 from ownlm.web.scale import Point
@@ -108,6 +109,10 @@ class Page:
     def bars(self, title: str, values: Mapping[str, float], unit: str = "") -> None:
         """Horizontal bars; see `charts.bar_chart`."""
         self.add(charts.bar_chart(title, values, unit))
+
+    def grouped_bars(self, title: str, groups: Mapping[str, Mapping[str, float]], unit: str = "") -> None:
+        """Horizontal bars side by side, by group and series; see `grouped.grouped_bar_chart`."""
+        self.add(grouped_bar_chart(title, groups, unit))
 
     def histogram(self, title: str, edges: Sequence[float], counts: Sequence[float], x_label: str = "") -> None:
         """Counts between edges, as `numpy.histogram` returns them; see `charts.histogram`."""

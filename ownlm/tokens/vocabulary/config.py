@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ownlm.recipe.base import Config
+from ownlm.tokens.vocabulary.compare import Rivals
 
 
 class VocabularyConfig(Config):
@@ -26,6 +27,16 @@ class VocabularyConfig(Config):
     )
     reserved: int = Field(19, description="unused special tokens kept for later, after the named ones", ge=0, le=4096)
     seed: int = Field(0, description="seed of the sample", ge=0, lt=2**63)
+    compare: Rivals = Field(
+        [],
+        description="what the report compares with: Hugging Face folders, tokenizer.json, files of tiktoken's ranks",
+    )
+    compare_size: int | None = Field(
+        None,
+        description="another size the report compares with, trained on the same sample; by default half of size",
+        ge=300,
+        le=1_048_576,
+    )
 
 
 class VocabularyStage(Config):

@@ -16,6 +16,7 @@ from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary.coverage import Identifiers
 from ownlm.tokens.vocabulary.heldout import Measured, measure_side_by_side
 from ownlm.tokens.vocabulary.load import Vocabulary
+from ownlm.tokens.vocabulary.measure import EXAMPLE
 from ownlm.tokens.vocabulary.rivals import Coder, own
 from ownlm.tokens.vocabulary.sample import DocumentSample
 from ownlm.tokens.vocabulary.usage import MANY, Alone, Usage, usage_of
@@ -23,6 +24,7 @@ from ownlm.tokens.vocabulary.visible import visible
 
 OFTEN = 10
 """A token that occurs so often, and in one repository only, is listed."""
+FIRST = 60
 LISTED = 100
 """At most so many tokens are in a list."""
 
@@ -42,11 +44,14 @@ def figures(
     usage = usage_of(vocabulary, sample)
     split = next(name for name in ("heldout_files", "heldout_repos", "train") if CorpusTable(corpus / name).files)
     measured = measure_side_by_side([own(vocabulary), *rivals], corpus / split, sample.seed, usage)
+    learned = range(vocabulary.special.count + 256, vocabulary.size)
     return {
         "measured_on": split,
         "tokenizers": [_tokenizer(one) for one in measured],
         "costly_identifiers": _costly(measured[0]),
         "token_bytes": _lengths(vocabulary),
+        "example_tokens": [visible(vocabulary.token_bytes[token]) for token in vocabulary.encode(EXAMPLE)],
+        "first": [_token(vocabulary, token) for token in learned[:FIRST]],
         "longest": _longest(vocabulary),
         "unused": _unused(vocabulary, usage),
         "repositories": _repositories(vocabulary, usage),
@@ -124,7 +129,9 @@ def _repositories(vocabulary: Vocabulary, usage: Usage) -> dict[str, JsonValue]:
     alone = [one for one in usage.alone(OFTEN) if one.token >= special + 256]
     return {
         "count": usage.repository_count,
-        "learned_tokens": {str(number): count for number, count in enumerate(counts)},
+        "learned_tokens": {
+            f"{number}" if number < MANY else f"{number}+": count for number, count in enumerate(counts)
+        },
         "often_in_one": len(alone),
         "tokens": [_token(vocabulary, one.token) | _place(one) for one in alone[:LISTED]],
     }

@@ -16,7 +16,7 @@ MEASURED_BYTES = 8_000_000
 """At most this much of each held-out split is encoded."""
 AT_ONCE = 1_000_000
 """Characters encoded at once."""
-_EXAMPLE = "def fib(n: int) -> int:\n    return n if n < 2 else fib(n - 1) + fib(n - 2)  # 12345\n"
+EXAMPLE = "def fib(n: int) -> int:\n    return n if n < 2 else fib(n - 1) + fib(n - 2)  # 12345\n"
 
 
 def measure(
@@ -41,7 +41,7 @@ def measure(
         "bytes_per_token_by_split": dict(splits.items()),
         "longest": [vocabulary.decode([token]) for token in longest],
         "first_learned": [vocabulary.decode([token]) for token in learned[:60]],
-        "example": [vocabulary.decode([token]) for token in vocabulary.encode(_EXAMPLE)],
+        "example": [vocabulary.decode([token]) for token in vocabulary.encode(EXAMPLE)],
     }
 
 

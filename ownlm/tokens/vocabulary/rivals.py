@@ -64,18 +64,21 @@ def of_another_size(tokenizer: Tokenizer, special: SpecialTokens) -> Coder:
     return own(Vocabulary(tokenizer, special, ""), "own, another size")
 
 
-def cut(tokenizer: Tokenizer, size: int) -> Tokenizer | None:
-    """What training on the same sample to a smaller size gives; None for a tokenizer that was not trained by us.
+def cut(tokenizer: Tokenizer, size: int) -> Tokenizer:
+    """The very tokenizer that training to a smaller size gives: as many merges as make that many tokens.
 
-    Byte-pair encoding learns one merge after the other, each the best there is: a smaller vocabulary is its beginning.
+    Byte-pair encoding learns one merge after the other, each the best there is at its time, whatever comes later.
     """
     description = json.loads(tokenizer.to_str())
-    model = description["model"]
-    learned = size - len(description["added_tokens"]) - 256
-    if obstacle(description) is not None or not 0 <= learned <= len(model["merges"]):
-        return None
-    model["merges"] = model["merges"][:learned]
-    model["vocab"] = {text: number for text, number in model["vocab"].items() if number < size}
+    model, first = description["model"], len(description["added_tokens"]) + 256
+    kept = {text: number for text, number in model["vocab"].items() if number < size}
+    missing, merges = {text for text, number in kept.items() if number >= first}, []
+    for pair in model["merges"]:
+        if not missing:
+            break
+        merges.append(pair)
+        missing.discard("".join(pair))
+    model["vocab"], model["merges"] = kept, merges
     return Tokenizer.from_str(json.dumps(description))
 
 

@@ -21,9 +21,11 @@ from ownlm.pipeline.stage import Metrics, StageContext
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary.config import VocabularyConfig, VocabularyStage
 from ownlm.tokens.vocabulary.encode import PATTERNS, byte_characters
+from ownlm.tokens.vocabulary.figures import figures
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
 from ownlm.tokens.vocabulary.measure import measure
 from ownlm.tokens.vocabulary.report import write_report
+from ownlm.tokens.vocabulary.rivals import cut, load_rival, of_another_size
 from ownlm.tokens.vocabulary.sample import ONE, DocumentSample, Weights, draw_sample, languages_in
 from ownlm.tokens.vocabulary.special import SpecialTokens
 
@@ -33,21 +35,28 @@ RAREST = 2
 
 
 def train(context: StageContext) -> Metrics:
-    """Stage function: reads `corpus`, writes tokenizer.json, tokenizer_config.json and vocabulary.json.
+    """Stage function: reads `corpus`, writes tokenizer.json, tokenizer_config.json, vocabulary.json and report/.
 
     Raises:
+        InputError: a tokenizer to compare with is missing or damaged.
         CorpusError: when the size is too small to hold anything, or too large for the corpus; when a language that has
             a weight has no documents.
     """
     assert isinstance(context.config, VocabularyStage)
     config, corpus = context.config.vocabulary, context.inputs["corpus"]
+    rivals = [load_rival(rival) for rival in config.compare]  # a damaged one is said before the work, not after
     sample = training_sample(CorpusTable(corpus.file("train")), context.config)
     tokenizer = train_tokenizer(sample, config, context.progress)
     _require_size(tokenizer, config, sample)
     save(tokenizer, SpecialTokens(config.reserved), context.out)
-    statistics = measure(Vocabulary.load(context.out), corpus.path, config, sample)
+    vocabulary = Vocabulary.load(context.out)
+    statistics = measure(vocabulary, corpus.path, config, sample)
     _write_json(context.out / "vocabulary.json", statistics)
-    write_report(statistics, context.out / "report/index.html")
+    others = [of_another_size(one, vocabulary.special) for one in _resized(tokenizer, sample, config, context.progress)]
+    report = statistics | figures(vocabulary, [*others, *rivals], corpus.path, sample)
+    (context.out / "report").mkdir(exist_ok=True)
+    _write_json(context.out / "report/figures.json", report)
+    write_report(report, context.out / "report/index.html")
     headline = ("size", "sample_documents", "sample_bytes", "bytes_per_token")
     return {key: statistics[key] for key in headline}
 
@@ -100,6 +109,19 @@ def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: 
 
         tokenizer.train_from_iterator(counted(), trainer=trainer)
     return tokenizer
+
+
+def _resized(
+    tokenizer: Tokenizer, sample: DocumentSample, config: VocabularyConfig, progress: Progress
+) -> list[Tokenizer]:
+    """A vocabulary of another size from the same sample, for the report; none where there is no other size."""
+    least = fewest(SpecialTokens(config.reserved))
+    size = max(config.compare_size or config.size // 2, least)
+    if size == config.size:
+        return []
+    if size < config.size:
+        return [cut(tokenizer, size)]
+    return [train_tokenizer(sample, config.model_copy(update={"size": size}), progress)]
 
 
 def save(tokenizer: Tokenizer, special: SpecialTokens, out: Path) -> None:
