@@ -8,7 +8,7 @@ The loss is the mean over all labelled tokens of the step, however many batches 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,8 @@ from ownlm.model.decoder import IGNORED, Decoder
 from ownlm.tokens.shards.batches import Batch
 from ownlm.train.execution import Execution
 from ownlm.train.optimizers import Optimizer
+from ownlm.train.parallel.computation import Computation, OneProcess
 from ownlm.train.parallel.layout import Layout
-
-LossFunction = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,7 @@ class Stepper:
         token_bytes: bytes each token stands for, by id.
         layout: this process's place among those that train together. Every method is then called by all of them,
             each with its own rows of the same batches.
+        computation: forward and backward as the layout divides them (`ownlm.train.parallel.place`).
     """
 
     def __init__(
@@ -84,13 +84,12 @@ class Stepper:
         clip: float,
         token_bytes: npt.NDArray[np.int64],
         layout: Layout | None = None,
+        computation: Computation | None = None,
     ) -> None:
-        self._decoder, self._optimizer, self._execution, self._clip = decoder, optimizer, execution, clip
+        self._optimizer, self._execution, self._clip = optimizer, execution, clip
         self._token_bytes = token_bytes
         self._layout = layout or Layout()
-        self._loss: LossFunction = decoder.loss_sum
-        if execution.compiled:
-            self._loss = torch.compile(decoder.loss_sum, dynamic=False)
+        self._computation = computation or OneProcess(decoder, execution)
 
     def step(self, batches: Sequence[Batch], factor: float) -> Measured:
         """One update at `factor` times the peak learning rate: `gradient`, then `update`.
@@ -119,8 +118,9 @@ class Stepper:
         """
         labels, size = self._counts(batches)
         try:
-            (nats,) = self._layout.sum([math.fsum(self._backward(batch, labels) for batch in batches)])
-            norm = torch.nn.utils.clip_grad_norm_(self._decoder.parameters(), self._clip).item()
+            parts = [self._computation.backward(self._tensors(batch), labels) for batch in batches]
+            (nats,) = self._layout.total([math.fsum(parts)])
+            norm = self._computation.clip(self._clip)
         except RuntimeError as error:  # torch's out-of-memory and compiler errors are RuntimeErrors
             raise TrainingError(
                 f"the {self._execution.device} refused a training step: {str(error).splitlines()[0]}",
@@ -131,34 +131,25 @@ class Stepper:
     def update(self, factor: float) -> None:
         """Move the weights along the gradient, at `factor` times the peak learning rate, and forget it."""
         self._optimizer.step(factor)
+        self.drop()
 
     def drop(self) -> None:
         """Forget the gradient: the weights stay."""
-        for weight in self._decoder.parameters():
+        for weight in self._computation.weights():
             weight.grad = None
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[Batch]) -> Measured:
         """The loss on batches, without an update. Not compiled: it would cost a second start-up."""
-        parts = []
-        for batch in batches:
-            with self._execution.autocast():
-                parts.append(self._decoder.loss_sum(*self._tensors(batch)).item())
+        parts = [self._computation.measure(self._tensors(batch)) for batch in batches]
         labels, size = self._counts(batches)
-        return Measured(self._layout.sum([math.fsum(parts)])[0], labels, size)
+        return Measured(self._layout.total([math.fsum(parts)])[0], labels, size)
 
     def _counts(self, batches: Sequence[Batch]) -> tuple[int, int]:
         """Labels, and bytes they stand for, over all processes."""
         labels = sum(int((batch.labels_BL != IGNORED).sum()) for batch in batches)
         counts = self._layout.sum([labels, sum(self._bytes(batch) for batch in batches)])
         return int(counts[0]), int(counts[1])
-
-    def _backward(self, batch: Batch, labels: int) -> float:
-        """Add a batch's part of the mean's gradient; returns its nats."""
-        with self._execution.autocast():
-            nats = self._loss(*self._tensors(batch))
-        (nats / max(1, labels)).backward()  # type: ignore[no-untyped-call]
-        return nats.item()
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         device = self._execution.device

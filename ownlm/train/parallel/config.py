@@ -39,3 +39,7 @@ class MeshConfig(Config):
     def row_parts(self) -> int:
         """Parts the rows of a batch are divided into."""
         return self.data * self.shard
+
+    def microbatches_of(self, rows: int) -> int:
+        """Parts a pipeline divides this process's share of a batch of `rows` rows into."""
+        return self.microbatches or math.gcd(rows // self.row_parts, 2 * self.pipeline)

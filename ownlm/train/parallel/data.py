@@ -1,0 +1,65 @@
+"""Data parallel: gradients summed over places with other tokens; weights replicated (DDP) or sharded (FSDP, HSDP).
+
+    data > 1,  shard = 1     every place has all weights; gradients are all-reduced                        (DDP)
+    data = 1,  shard > 1     every place keeps a part of each weight; a block's weights are gathered when it
+                             computes, its gradients reduce-scattered (ZeRO-3, arXiv 1910.02054)           (FSDP)
+    data > 1,  shard > 1     shards inside a replica, all-reduce between replicas                          (HSDP)
+
+Places of one context group have other tokens of the same rows, so they count here as data (or shard) does.
+`torch.distributed.fsdp.fully_shard` and its sibling `replicate` do the work, one group of weights a block.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+
+from ownlm.model.decoder import Decoder
+from ownlm.train.parallel.layout import MeshLayout
+
+
+def reduced_mesh(layout: MeshLayout) -> DeviceMesh | None:
+    """The places gradients are summed over: (replicas, shards), or only one of them; None: no others."""
+    names = tuple(name for name in ("replicas", "shards") if layout.weights[name].size() > 1)
+    return layout.weights[names] if names else None
+
+
+def distribute(root: nn.Module, decoder: Decoder, layout: MeshLayout, bf16: bool) -> None:
+    """Make the gradients of `root`, which holds (a stage of) the decoder, sums over all tokens of a step.
+
+    Args:
+        root: the module whose forward pass gives the loss.
+        decoder: inside it.
+        layout: where everything is.
+        bf16: the forward pass runs in bf16: blocks' weights are gathered in it, at half the traffic.
+    """
+    mesh = reduced_mesh(layout)
+    if mesh is None:
+        return
+    blocks = [block for block in decoder.layers if any(True for _ in block.parameters())]
+    if layout.config.shard == 1:
+        _replicate([*blocks, root], mesh)
+    else:
+        half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
+        full = MixedPrecisionPolicy(cast_forward_inputs=False)
+        for block in blocks:
+            fully_shard(block, mesh=mesh, mp_policy=half if bf16 else full)
+        fully_shard(root, mesh=mesh, mp_policy=full)
+    for module in root.modules():
+        if isinstance(module, FSDPModule):
+            # The loss is divided by the labels of the whole step, so what is wanted is the sum, not the mean.
+            module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(True)
+
+
+def _replicate(modules: list[nn.Module], mesh: DeviceMesh) -> None:
+    from torch.distributed._composable.replicate_with_fsdp import replicate
+
+    settings: dict[str, Any] = {"mesh": mesh, "mp_policy": MixedPrecisionPolicy(cast_forward_inputs=False)}
+    for module in modules:
+        replicate(module, **settings)
+

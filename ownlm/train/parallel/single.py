@@ -1,0 +1,49 @@
+"""`OneStage`: all layers in one process group: data, tensor and context parallel in any combination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from ownlm.train.execution import Execution
+from ownlm.train.parallel.computation import Rows
+from ownlm.train.parallel.gradients import clip, settle
+from ownlm.train.parallel.layout import MeshLayout
+from ownlm.train.parallel.stage import Stage
+
+
+class OneStage:
+    """See `ownlm.train.parallel.computation.Computation`.
+
+    Args:
+        stage: the whole model, distributed.
+        execution: precision; blocks are compiled already where chosen.
+        layout: of this process.
+    """
+
+    def __init__(self, stage: Stage, execution: Execution, layout: MeshLayout) -> None:
+        self._stage, self._execution, self._layout = stage, execution, layout
+
+    def backward(self, rows: Rows, labels: int) -> float:
+        """See `Computation`."""
+        with self._execution.autocast():
+            nats = self._stage(*rows)
+        (nats.sum() / max(1, labels)).backward()
+        return nats.item()
+
+    @torch.no_grad()
+    def measure(self, rows: Rows) -> float:
+        """See `Computation`."""
+        with self._execution.autocast():
+            return self._stage(*rows).item()
+
+    def clip(self, longest: float) -> float:
+        """See `Computation`."""
+        settle(self.weights())
+        return clip(self.weights(), longest, self._layout.world)
+
+    def weights(self) -> Iterator[nn.Parameter]:
+        """See `Computation`."""
+        return self._stage.parameters()
