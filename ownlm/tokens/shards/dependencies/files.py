@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from posixpath import dirname, normpath
 
 _MOST = 256
@@ -61,7 +61,7 @@ def nearest(candidates: Sequence[str], path: str) -> str | None:
 
     def shared(candidate: str) -> int:
         pairs = zip(folders, candidate.split("/")[:-1], strict=False)
-        return next((number for number, (one, other) in enumerate(pairs) if one != other), len(folders))
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     return min(candidates, key=lambda candidate: (-shared(candidate), candidate))
 

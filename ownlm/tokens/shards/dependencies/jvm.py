@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from ownlm.tokens.shards.dependencies.files import Files
 
 LANGUAGES = ("Java", "Kotlin", "Scala", "Groovy")
-_IMPORT = re.compile(r"^[ \t]*import[ \t]+(?:static[ \t]+)?([\w.$`]+(?:\.(?:\*|\{[^{}]{0,5000}\}))?)", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*import[ \t]+(?:static[ \t]+)?([\w$`]+(?:\.[\w$`]+)*(?:\.(?:\*|\{[^{}]{0,5000}\}))?)", re.MULTILINE
+)
 _ENDINGS = (".java", ".kt", ".scala", ".groovy")
 _ALL = ("*", "_")
 

@@ -2,10 +2,10 @@
 
 Files are visited by path, a README of the root first, and before a file is written the files it imports are, depth
 first: so a file mostly stands right behind what it needs, within reach of a context (Kahn's algorithm with the same
-tie-break would write all files without imports first). Of a cycle, the import that would close it is passed over; files
-that are in no cycle together are in order all the same. DeepSeek-Coder (Guo et al. 2024, arXiv 2401.14196, algorithm 1)
-takes the file of least remaining in-degree, which beside a cycle may come before a file that it imports; StarCoder2
-(Lozhkov et al. 2024, arXiv 2402.19173) has the files of a repository in random order.
+tie-break would write all files without imports first). Of a cycle, the import that would close it is passed over; every
+other one is in order. DeepSeek-Coder (Guo et al. 2024, arXiv 2401.14196, algorithm 1) takes the file of least remaining
+in-degree, which beside a cycle may come before a file that it imports; StarCoder2 (Lozhkov et al. 2024, arXiv
+2402.19173) has the files of a repository in random order.
 """
 
 from __future__ import annotations
