@@ -64,24 +64,6 @@ def of_another_size(tokenizer: Tokenizer, special: SpecialTokens) -> Coder:
     return own(Vocabulary(tokenizer, special, ""), "own, another size")
 
 
-def cut(tokenizer: Tokenizer, size: int) -> Tokenizer:
-    """The very tokenizer that training to a smaller size gives: as many merges as make that many tokens.
-
-    Byte-pair encoding learns one merge after the other, each the best there is at its time, whatever comes later.
-    """
-    description = json.loads(tokenizer.to_str())
-    model, first = description["model"], len(description["added_tokens"]) + 256
-    kept = {text: number for text, number in model["vocab"].items() if number < size}
-    missing, merges = {text for text, number in kept.items() if number >= first}, []
-    for pair in model["merges"]:
-        if not missing:
-            break
-        merges.append(pair)
-        missing.discard("".join(pair))
-    model["vocab"], model["merges"] = kept, merges
-    return Tokenizer.from_str(json.dumps(description))
-
-
 def load_rival(config: RivalConfig) -> Coder:
     """Load a tokenizer of others.
 

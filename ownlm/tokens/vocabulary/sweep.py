@@ -23,6 +23,7 @@ from ownlm.errors import CorpusError
 from ownlm.pipeline.progress import Progress
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary.config import VocabularyStage
+from ownlm.tokens.vocabulary.cut import cut
 from ownlm.tokens.vocabulary.encode import obstacle
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.tokens.vocabulary.measure import MEASURED_BYTES
@@ -114,27 +115,6 @@ def sweep(corpus: Path, stage: VocabularyStage, sizes: Sequence[int], progress: 
         if len(at) == len(wanted):
             break
     return Sweep(sample, split, code, [at[size] for size in sizes], [at[size] for size in sorted(set(curve))])
-
-
-def cut(tokenizer: Tokenizer, size: int) -> Tokenizer:
-    """The very tokenizer that training to a smaller size gives: as many merges as make that many tokens."""
-    description = json.loads(tokenizer.to_str())
-    model = description["model"]
-    kept = {text: number for text, number in model["vocab"].items() if number < size}
-    missing, merges = set(kept) - _untrained(description), []
-    for pair in model["merges"]:
-        if not missing:
-            break
-        merges.append(pair)
-        missing.discard("".join(pair))
-    model["vocab"], model["merges"] = kept, merges
-    return Tokenizer.from_str(json.dumps(description))
-
-
-def _untrained(description: Mapping[str, Any]) -> set[str]:
-    """The special tokens and the bytes."""
-    first = len(description["added_tokens"]) + 256
-    return {text for text, number in description["model"]["vocab"].items() if number < first}
 
 
 def parts(description: Mapping[str, Any]) -> list[tuple[int, int]]:

@@ -20,12 +20,13 @@ from ownlm.pipeline.progress import Progress
 from ownlm.pipeline.stage import Metrics, StageContext
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary.config import VocabularyConfig, VocabularyStage
+from ownlm.tokens.vocabulary.cut import cut
 from ownlm.tokens.vocabulary.encode import PATTERNS, byte_characters
 from ownlm.tokens.vocabulary.figures import figures
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
 from ownlm.tokens.vocabulary.measure import measure
 from ownlm.tokens.vocabulary.report import write_report
-from ownlm.tokens.vocabulary.rivals import cut, load_rival, of_another_size
+from ownlm.tokens.vocabulary.rivals import load_rival, of_another_size
 from ownlm.tokens.vocabulary.sample import ONE, DocumentSample, Weights, draw_sample, languages_in
 from ownlm.tokens.vocabulary.special import SpecialTokens
 

@@ -17,10 +17,11 @@ from ownlm.errors import CorpusError
 from ownlm.pipeline.progress import SilentProgress
 from ownlm.tokens.vocabulary import sweep as module
 from ownlm.tokens.vocabulary.config import VocabularyConfig, VocabularyStage
+from ownlm.tokens.vocabulary.cut import cut, untrained
 from ownlm.tokens.vocabulary.encode import byte_characters, obstacle
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.tokens.vocabulary.special import SpecialTokens
-from ownlm.tokens.vocabulary.sweep import Sweep, cut, parts, step_down, sweep
+from ownlm.tokens.vocabulary.sweep import Sweep, parts, step_down, sweep
 from ownlm.tokens.vocabulary.train import train_tokenizer
 from tests.tokens.corpora import program, train_vocabulary, write_corpus, write_table
 from tests.tokens.strategies import any_text, code_like
@@ -194,4 +195,4 @@ def test_a_size_the_documents_do_not_fill_is_refused_with_the_largest_one(corpus
 
 def test_the_bytes_are_what_no_merge_made() -> None:
     description = json.loads(large("single").to_str())
-    assert module._untrained(description) == {*SpecialTokens().names, *byte_characters()}
+    assert untrained(description) == {*SpecialTokens().names, *byte_characters()}
