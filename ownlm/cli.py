@@ -1,6 +1,6 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · vocab sweep · shards who · serve · complete
+ownlm init · plan · run · show · xray · inspect · vocab sweep · shards who|verify|push · serve · complete
 """
 
 from __future__ import annotations
@@ -235,6 +235,33 @@ def who(
     store = Store(home)
     found = tracing.trace(store, read_record(store, run_name), step, row=row, column=position)
     (tracing.print_json if as_json else tracing.print_origins)(out, found)
+
+
+@shards.command()
+def verify(
+    what: Annotated[
+        str, typer.Argument(metavar="RECIPE|FOLDER|URL", help="Whose shards, or the folder or URL they are at.")
+    ],
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Read every shard once and compare it with its checksum; name the damaged ones."""
+    from ownlm import storing
+    from ownlm.pipeline.store import Store
+
+    storing.verify(out, Store(home), what)
+
+
+@shards.command()
+def push(
+    recipe: RecipePath,
+    url: Annotated[str, typer.Argument(help="Where to put them, e.g. s3://bucket/folder.")],
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Upload the shards a recipe's run made; what is there already is not sent again."""
+    from ownlm import storing
+    from ownlm.pipeline.store import Store
+
+    storing.push_run(out, Store(home), recipe, url)
 
 
 @app.command()

@@ -120,7 +120,7 @@ def trace(store: Store, record: RunRecord, step: int, *, row: int | None = None,
     shards = artifact_of(store, record, "shards", hashes=False)
     vocabulary = Vocabulary.load(artifact_of(store, record, "vocabulary").path)
     recipe = read_saved_recipe(record)
-    reader, train = ShardReader(shards.file(SPLIT)), recipe.train
+    reader, train = ShardReader(shards.file(SPLIT), cache=store.cache), recipe.train
     batches = Batches(reader, recipe.objectives, vocabulary, recipe.shards.context, train.batch, train.seed)
     origins = StepOrigins(reader, batches, vocabulary, recipe.objectives, train.accumulate, train.steps)
     if column is None or row is None:

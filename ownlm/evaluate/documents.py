@@ -32,14 +32,14 @@ class HeldOut:
     tokens: NDArray[Any]
 
 
-def open_splits(shards: Path) -> dict[str, ShardReader]:
-    """The held-out splits that hold documents, by name.
+def open_splits(shards: Path, cache: Path | None = None) -> dict[str, ShardReader]:
+    """The held-out splits that hold documents, by name; `cache` is the store's, for shards that are elsewhere.
 
     Raises:
         CorpusError: nothing is held out.
         ArtifactError: a split is damaged.
     """
-    readers = {split: ShardReader(shards / split) for split in SPLITS if (shards / split).is_dir()}
+    readers = {split: ShardReader(shards / split, cache=cache) for split in SPLITS if (shards / split).is_dir()}
     filled = {split: reader for split, reader in readers.items() if reader.total_tokens > reader.header_tokens}
     if not filled:
         raise CorpusError(

@@ -47,7 +47,7 @@ def evaluate(context: StageContext) -> Metrics:
     vocabulary = Vocabulary.load(context.inputs["vocabulary"].path)
     decoder = load_model(context.inputs["train"].path)
     shards = context.inputs["shards"].path
-    training, splits = ShardReader(shards / "train"), open_splits(shards)
+    training, splits = ShardReader(shards / "train", cache=context.cache), open_splits(shards, context.cache)
     _check_vocabulary(vocabulary, decoder, [training, *splits.values()])
     counted = _count(context, config, training, vocabulary)
     rivals = _rivals(config, decoder, counted, vocabulary)

@@ -23,6 +23,8 @@ MANIFEST = "manifest.json"
 SCRATCH = "scratch"
 FORMAT = 1
 _NOT_PAYLOAD = ("report", "log", "metrics.jsonl")
+_ELSEWHERE = "store.json"
+"""Where a part of the payload is kept outside; what that part is, is said by an index with hashes."""
 
 
 class FileEntry(BaseModel):
@@ -145,7 +147,9 @@ def describe_files(folder: Path) -> dict[str, FileEntry]:
 def content_hash(files: Mapping[str, FileEntry]) -> str:
     """One hash over what counts as content: path and sha256 of every file that holds no clock times."""
     counted = {
-        relative: entry.sha256 for relative, entry in files.items() if relative.split("/")[0] not in _NOT_PAYLOAD
+        relative: entry.sha256
+        for relative, entry in files.items()
+        if relative.split("/")[0] not in _NOT_PAYLOAD and relative.split("/")[-1] != _ELSEWHERE
     }
     return hashlib.sha256(canonical_json(counted).encode()).hexdigest()
 

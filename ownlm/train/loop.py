@@ -108,7 +108,10 @@ class Trainer:
         config = self._config
         first, end = position.contiguous(config.steps)
         self._logged = time.monotonic()
-        with Prefetcher(self._batches, first * config.accumulate, end * config.accumulate) as data:
+        with (
+            self._batches.fetched_ahead(first * config.accumulate),
+            Prefetcher(self._batches, first * config.accumulate, end * config.accumulate) as data,
+        ):
             for _ in range(first, end):
                 started = time.monotonic()
                 action = self._one_step(position, list(islice(data, config.accumulate)))

@@ -54,7 +54,7 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
     assert isinstance(config, TrainStage)
     settings = config.train
     vocabulary = Vocabulary.load(context.inputs["vocabulary"].path)
-    reader = ShardReader(context.inputs["shards"].file("train"))
+    reader = ShardReader(context.inputs["shards"].file("train"), cache=context.cache)
     batches = Batches(reader, config.objectives, vocabulary, config.context, settings.batch, settings.seed)
     _check_enough(batches, settings, reader)
     architecture = config.model.architecture(vocabulary.size, config.context)
@@ -104,7 +104,7 @@ def _heldout_batches(context: StageContext, config: TrainStage, vocabulary: Voca
     folder = context.inputs["shards"].path / "heldout_files"
     if not folder.exists():
         return []
-    reader = ShardReader(folder)
+    reader = ShardReader(folder, cache=context.cache)
     windows = count_windows(reader.total_tokens, config.context)
     if windows < FEWEST_WINDOWS:
         return []

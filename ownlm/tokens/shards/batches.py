@@ -15,7 +15,8 @@ Shapes: B samples of a batch, L = context.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,6 +34,7 @@ from ownlm.tokens.shards.sizes import BatchSizes
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 FEWEST_WINDOWS = 8
+_AHEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,18 @@ class Batches:
         """For each row of a step's batch, the documents in it and which stretch of them."""
         samples = self._samples(self.samples_of(step))
         return [[(self._reader.document_at(piece.position), piece) for piece in row.pieces] for row in samples]
+
+    def fetched_ahead(self, step: int) -> AbstractContextManager[None]:
+        """While the block runs, fetch the shards that the batches from `step` on read, in that order."""
+        return self._reader.fetched_ahead(self._positions(self.samples_of(step).start))
+
+    def _positions(self, first: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Where the windows of an epoch's worth of samples from `first` on begin, some at a time."""
+        for sample in range(first, first + self.windows, _AHEAD):
+            epoch, place = divmod(sample, self.windows)
+            places = np.arange(place, min(place + _AHEAD, self.windows))
+            order, offset = Permutation(self.windows, self._seed, epoch), Draws(self._seed, epoch).below(self.context)
+            yield order(places) * self.context + offset
 
     def _make_epoch(self, epoch: int) -> tuple[BlockedPermutation, int]:
         order = BlockedPermutation(Permutation(self.windows, self._seed, epoch))

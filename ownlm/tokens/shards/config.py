@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
+from ownlm.errors import RecipeError
 from ownlm.recipe.base import Config
+from ownlm.tokens.shards.storage import checked_url
+
+
+def _store(url: str) -> str:
+    try:
+        return checked_url(url)
+    except RecipeError as error:
+        raise ValueError(error.what.rstrip(".")) from None
 
 
 class ShardsConfig(Config):
@@ -30,6 +39,20 @@ class ShardsConfig(Config):
     repository_names: float = Field(
         0.5, description="repositories: share of the stretches that say the repository's name and the paths", ge=0, le=1
     )
+    compression: Literal["none", "zstd"] = Field(
+        "none", description="of mds: zstd takes less room; read through the cache, decompressed there"
+    )
+    store: Annotated[str, AfterValidator(_store)] | None = Field(
+        None,
+        description="where the shards are put instead of the artifact's folder, e.g. s3://bucket/folder; credentials "
+        "from the environment",
+    )
+
+    @model_validator(mode="after")
+    def _only_mds_is_compressed(self) -> ShardsConfig:
+        if self.compression != "none" and self.format != "mds":
+            raise ValueError("compression is for format mds: token files are read where they lie")
+        return self
 
 
 class ShardsStage(Config):

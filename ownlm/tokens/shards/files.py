@@ -92,25 +92,18 @@ class ShardFiles(Generic[T]):
         if not any(self._storages):
             yield
             return
-        wanted, room = deque[int](), self._cache.limit
-        for number in self._first_touched(shards_at, positions):
-            room -= self._shards[number].file.size
-            if room < 0:
-                break
-            if self._storages[number]:
-                wanted.append(number)
-        ended = threading.Event()
+        wanted, lock, ended = self._wanted(shards_at, positions), threading.Lock(), threading.Event()
 
         def work() -> None:
             while not ended.is_set():
-                try:
-                    number = wanted.popleft()
-                except IndexError:
+                with lock:
+                    number = next(wanted, None)
+                if number is None:
                     return
                 with contextlib.suppress(OwnlmError), self._cached(number):
                     pass
 
-        threads = [threading.Thread(target=work, name="fetch", daemon=True) for _ in range(min(FETCHERS, len(wanted)))]
+        threads = [threading.Thread(target=work, name="fetch", daemon=True) for _ in range(FETCHERS)]
         for thread in threads:
             thread.start()
         try:
@@ -120,14 +113,21 @@ class ShardFiles(Generic[T]):
             for thread in threads:
                 thread.join()
 
-    def _first_touched(self, shards_at: Callable[[Integers], Integers], positions: Iterable[Integers]) -> list[int]:
-        """The shards in the order of their first position; ends when all were seen."""
-        found: dict[int, None] = {}
+    def _wanted(self, shards_at: Callable[[Integers], Integers], positions: Iterable[Integers]) -> Iterator[int]:
+        """The shards to fetch in the order of their first position, until all were seen or the cache is full."""
+        seen, room = set[int](), self._cache.limit
         for some in positions:
-            found |= dict.fromkeys(shards_at(some).tolist())
-            if len(found) == len(self._shards):
-                break
-        return list(found)
+            for number in dict.fromkeys(shards_at(some).tolist()):
+                if number in seen:
+                    continue
+                seen.add(number)
+                room -= self._shards[number].file.size
+                if room < 0:
+                    return
+                if self._storages[number]:
+                    yield number
+            if len(seen) == len(self._shards):
+                return
 
     def _storage_of(self, shard: ShardFacts, storage: Storage | None) -> Storage | None:
         """Where the cache gets it; None for a shard that is in the folder as it is read."""

@@ -1,4 +1,4 @@
-"""MosaicML Streaming's shard format, MDS version 2, written and read without that package.
+"""MosaicML Streaming's shard format, MDS version 2, written without that package.
 
     shard file   n: u32 │ n + 1 offsets: u32 │ configuration: JSON │ sample 0 │ sample 1 │ ...        little endian
     sample       size of each column's value: u32 │ the values, columns in the order of their names
@@ -8,8 +8,10 @@ A sample is a document: its tokens, the opening end_of_text first, with id, sour
 columns. `tokens` comes last by name, so the ids are the last bytes of a sample and are read from a memory map, like
 those of our own format. index.json is MDS's, with one block more, `ownlm`, that `streaming` does not look at.
 
-Source of the format: mosaicml-streaming 0.13, `streaming/base/format/mds`. Uncompressed only. Offsets are 32 bits wide:
-a shard ends below 4 GiB.
+A compressed shard is the whole file as one zstd frame that says its size, `shard.00000.mds.zstd`.
+
+Source of the format: mosaicml-streaming 0.13, `streaming/base/format/mds`. Offsets are 32 bits wide: a shard ends below
+4 GiB. How it is read: `ownlm.tokens.shards.mds_stream`.
 """
 
 from __future__ import annotations
@@ -18,20 +20,20 @@ import hashlib
 import json
 import shutil
 import struct
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ownlm.errors import CorpusError
+from ownlm.tokens.shards.index import MDS_VERSION, OURS
 
-VERSION = 2
-OURS = "ownlm"
 TEXTS = ("id", "language", "path", "repo", "source")
 LARGEST = 2**32 - 1
-_REMAKE = "move this artifact's folder away and run the same command: it is made again, the rest is kept"
+LEVEL = 3
 _ONE_DIMENSION = 1 << 2
 
 
@@ -49,20 +51,24 @@ class MdsFiles:
     Args:
         path: the split's folder.
         dtype: of the token ids.
-        shard_bytes: a shard ends after the document that reaches this size, or before one that would pass 4 GiB.
+        shard_bytes: a shard ends after the document that reaches this size, or before one that would pass 4 GiB;
+            counted before compression.
+        compression: of the shards.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], shard_bytes: int) -> None:
-        self._path, self._shard_bytes = path, shard_bytes
+    def __init__(
+        self, path: Path, dtype: np.dtype[Any], shard_bytes: int, compression: Literal["none", "zstd"] = "none"
+    ) -> None:
+        self._path, self._shard_bytes, self._packs = path, shard_bytes, compression == "zstd"
         self._config = {
             "column_encodings": [*("str" for _ in TEXTS), f"ndarray:{dtype.name}"],
             "column_names": [*TEXTS, "tokens"],
             "column_sizes": [None] * (len(TEXTS) + 1),
-            "compression": None,
+            "compression": "zstd" if self._packs else None,
             "format": "mds",
             "hashes": ["sha256"],
             "size_limit": shard_bytes,
-            "version": VERSION,
+            "version": MDS_VERSION,
         }
         self._head = json.dumps(self._config, sort_keys=True).encode("utf-8")
         self._shards: list[dict[str, Any]] = []
@@ -96,7 +102,7 @@ class MdsFiles:
     def finish(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """End the last shard; what index.json is to say, our own facts about the split included."""
         self._close_shard()
-        return {"version": VERSION, "shards": self._shards, OURS: dict(facts)}
+        return {"version": MDS_VERSION, "shards": self._shards, OURS: dict(facts)}
 
     def abort(self) -> None:
         """Let go of the open file."""
@@ -126,6 +132,31 @@ class MdsFiles:
             while block := shard.read(1 << 20):
                 digest.update(block)
         self._unfinished.unlink()
-        data = {"basename": name, "bytes": self._size(), "hashes": {"sha256": digest.hexdigest()}}
-        self._shards.append(self._config | {"raw_data": data, "samples": len(self._sizes), "zip_data": None})
+        data = _described(name, self._size(), digest)
+        packed = _packed(self._path / name) if self._packs else None
+        self._shards.append(self._config | {"raw_data": data, "samples": len(self._sizes), "zip_data": packed})
         self._samples, self._sizes, self._held = None, [], 0
+
+
+def _packed(file: Path) -> dict[str, Any]:
+    """Compress a shard in place of itself; what the index says of the compressed file."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    digest, out = hashlib.sha256(), file.with_name(f"{file.name}.zstd")
+    compressor = zstd.ZstdCompressor(level=LEVEL)
+    # MosaicML's reader wants a frame that says how large its content is.
+    compressor.set_pledged_input_size(file.stat().st_size)
+    with file.open("rb") as raw, out.open("wb") as packed:
+        while block := raw.read(1 << 20):
+            packed.write(part := compressor.compress(block))
+            digest.update(part)
+        packed.write(part := compressor.flush())
+        digest.update(part)
+    file.unlink()
+    return _described(out.name, out.stat().st_size, digest)
+
+
+def _described(name: str, size: int, digest: Any) -> dict[str, Any]:
+    return {"basename": name, "bytes": size, "hashes": {"sha256": digest.hexdigest()}}

@@ -19,9 +19,11 @@ from ownlm.pipeline.progress import Progress, SilentProgress
 from ownlm.pipeline.stage import Metrics, StageContext
 from ownlm.tokens.corpus import SPLITS, CorpusTable
 from ownlm.tokens.shards.batches import FEWEST_WINDOWS, count_windows, too_few_tokens
+from ownlm.tokens.shards.cache import cache_at
 from ownlm.tokens.shards.config import ShardsConfig, ShardsStage
 from ownlm.tokens.shards.encoding import MapGroups, encoded
 from ownlm.tokens.shards.mixture import in_pass, passes
+from ownlm.tokens.shards.push import move_away
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.shards.report import write_report
 from ownlm.tokens.shards.repositories import Packer
@@ -45,11 +47,13 @@ def pack(context: StageContext) -> Metrics:
     for split in SPLITS:
         table, weights = CorpusTable(corpus.path / split), context.config.weights if split == "train" else {}
         pack_split(table, context.out / split, vocabulary, config, context.progress, weights, _mapping(context, table))
-    readers = {split: ShardReader(context.out / split) for split in SPLITS}
+    readers = {split: ShardReader(context.out / split, cache=context.cache) for split in SPLITS}
     train = readers["train"]
     if count_windows(train.total_tokens, config.context) < FEWEST_WINDOWS:
         raise too_few_tokens(train, config.context)
     write_report(readers, config, context.out / "report/index.html")
+    if config.store is not None:
+        move_away(context.out, SPLITS, config.store, cache_at(context.cache), context.progress)
     return {
         "train_tokens": train.total_tokens,
         "train_documents": train.documents,
@@ -89,6 +93,7 @@ def pack_split(
             shard_bytes=shard_bytes,
             form=config.format,
             pack=config.pack,
+            compression=config.compression,
         ) as writer,
         progress.task(f"shards: encoding {out.name}", total=total, unit="bytes") as task,
     ):

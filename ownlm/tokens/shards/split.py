@@ -19,14 +19,57 @@ from ownlm.tokens.shards.cache import cache_at
 from ownlm.tokens.shards.fetch import check, check_size, fetch
 from ownlm.tokens.shards.files import Bytes, Integers, ShardFiles, T
 from ownlm.tokens.shards.foreign import Foreign, table_key, token_column, write_table
-from ownlm.tokens.shards.index import ShardFacts, read_index, store_of
+from ownlm.tokens.shards.index import FileFacts, ShardFacts, read_index, store_of
 from ownlm.tokens.shards.mds_stream import MdsStream, last_bytes
 from ownlm.tokens.shards.storage import Folder, Storage, advice_for, open_storage
 from ownlm.tokens.shards.token_stream import TokenStream
 
 
-class Split:
-    """Where everything of a split is.
+class Location:
+    """Where the files of a split are, and what its index says of them.
+
+    Args:
+        where: its folder, or its URL.
+
+    Attributes:
+        where: as given, for messages.
+        name: the last part of it.
+        home: where index and documents table are.
+        folder: that, if it is one of this machine.
+        away: where the shard files are that are not in the folder.
+        index: what index.json says.
+
+    Raises:
+        ArtifactError: the index is missing or damaged.
+        ServerError: the storage does not answer.
+    """
+
+    def __init__(self, where: Path | str) -> None:
+        self.where = str(where)
+        self.name = PurePosixPath(self.where).name
+        home = open_storage(where)
+        self.home: Storage = home
+        self.folder = home if isinstance(home, Folder) else None
+        store = None if self.folder is None else store_of(self.folder)
+        self.away: Storage | None = (None if self.folder else home) if store is None else open_storage(store)
+        self.index = read_index(home)
+
+    def stored(self, shard: ShardFacts) -> tuple[Storage, FileFacts]:
+        """The file of a shard that is read: one in the folder before one that is away, as it is before a compressed."""
+        if self.folder is not None:
+            for file in (shard.file, shard.packed):
+                if file is not None and (self.folder.path / file.name).exists():
+                    return self.folder, file
+        return self.away or self.home, shard.stored
+
+    def files(self) -> list[tuple[Storage, FileFacts]]:
+        """All files the index describes: the shards, then the documents table."""
+        found = [self.stored(shard) for shard in self.index.shards]
+        return found if self.index.table is None else [*found, (self.home, self.index.table)]
+
+
+class Split(Location):
+    """A split that can be read.
 
     Args:
         where: its folder, or its URL.
@@ -34,8 +77,6 @@ class Split:
         foreign: what the index of others does not say.
 
     Attributes:
-        where: as given, for messages.
-        name: the last part of it.
         facts: what index.json says of the whole: dtype, documents, tokens, bytes, vocabulary, table.
         mds: whether the shards are MDS.
         table: the documents table, a file of this machine.
@@ -47,21 +88,11 @@ class Split:
     """
 
     def __init__(self, where: Path | str, cache: Path | None, foreign: Foreign | None) -> None:
-        home, self.where = open_storage(where), str(where)
-        self.name, self._cache, self._foreign = PurePosixPath(self.where).name, cache_at(cache), foreign or Foreign()
-        self._home: Storage = home
-        self._folder = home if isinstance(home, Folder) else None
-        store = None if self._folder is None else store_of(self._folder)
-        self._away: Storage | None = (None if self._folder else home) if store is None else open_storage(store)
-        self.index = read_index(home)
+        super().__init__(where)
+        self._cache, self._foreign = cache_at(cache), foreign or Foreign()
         self.mds, self.shards = self.index.mds, self.index.shards
         self._lock: BinaryIO | None = None
         self.table, self.facts = self._ours() if self.index.ours is not None else self._others()
-
-    @property
-    def storage(self) -> Storage:
-        """Where the shard files come from."""
-        return self._away or self._home
 
     def open_tokens(self, bounds: Integers) -> TokenStream | MdsStream:
         """The split's tokens; `bounds` are the starts of the documents and the stream's length."""
@@ -73,7 +104,7 @@ class Split:
             raise ArtifactError(
                 "the shards cannot be read: shards and documents do not belong together",
                 where=self.where,
-                advice=advice_for(self._home),
+                advice=advice_for(self.home),
             )
         return MdsStream(self._open, samples, bounds, dtype, self._begins())
 
@@ -83,38 +114,20 @@ class Split:
         Raises:
             ArtifactError: naming the first damaged file.
         """
-        for check_one in self.checks().values():
-            check_one()
-
-    def checks(self) -> dict[str, Callable[[], None]]:
-        """File -> what reads it once and raises when it is damaged; the shards' last."""
-        found: dict[str, Callable[[], None]] = {}
-        if (table := self.index.table) is not None:
-            found[self._home.where(table.name)] = lambda: check(self._home, table)
-        for shard in self.shards:
-            storage, file = self._stored(shard)
-            found[storage.where(file.name)] = lambda storage=storage, file=file: check(storage, file)  # type: ignore[misc]
-        return found
-
-    def _stored(self, shard: ShardFacts) -> tuple[Storage, Any]:
-        """The file of a shard that is read: one in the folder before one that is away, as it is before a compressed."""
-        if self._folder is not None:
-            for file in (shard.file, shard.packed):
-                if file is not None and (self._folder.path / file.name).exists():
-                    return self._folder, file
-        return self.storage, shard.stored
+        for storage, file in self.files():
+            check(storage, file)
 
     def _ours(self) -> tuple[Path, dict[str, Any]]:
         table, facts = self.index.table, self.index.ours
         assert table is not None
         assert facts is not None
-        if self._folder is not None:
-            check_size(self._folder, table)
-            return self._folder.path / table.name, dict(facts)
+        if self.folder is not None:
+            check_size(self.folder, table)
+            return self.folder.path / table.name, dict(facts)
         shard, key = ShardFacts(table, 0), table.key
         assert key is not None
         # Kept open, so that the cache keeps it.
-        self._lock = self._cache.open(key, table.size, lambda out: fetch(self._home, shard, out))
+        self._lock = self._cache.open(key, table.size, lambda out: fetch(self.home, shard, out))
         return Path(self._lock.name), dict(facts)
 
     def _others(self) -> tuple[Path, dict[str, Any]]:
@@ -148,7 +161,7 @@ class Split:
                     raise ValueError("its documents have other lengths than before")
                 return found
             except ValueError as error:
-                storage, file = self._stored(self.shards[number])
+                storage, file = self.stored(self.shards[number])
                 raise ArtifactError(
                     f"the shards cannot be read: {error}", where=storage.where(file.name), advice=advice_for(storage)
                 ) from error
@@ -156,4 +169,4 @@ class Split:
         return begins
 
     def _open(self, read: Callable[[int, Bytes], T]) -> ShardFiles[T]:
-        return ShardFiles(self._folder, self._away, self.shards, self._cache, read)
+        return ShardFiles(self.folder, self.away, self.shards, self._cache, read)

@@ -118,25 +118,22 @@ class Bucket:
             while chunk := self._asked(name, lambda: stream.read(CHUNK)):
                 yield chunk
 
-    def put(self, file: Path, name: str) -> bool:
-        """Upload a file unless one of its size is there; it appears under its name whole or not at all.
+    def has(self, name: str, size: int) -> bool:
+        """Whether a file of this name and size is there; raises as `size` does, but for one that is missing."""
+        try:
+            return self.size(name) == size
+        except MissingError:
+            return False
 
-        Returns:
-            Whether anything was sent.
+    def put(self, file: Path, name: str) -> None:
+        """Upload a file; it appears under its name whole or not at all.
 
         Raises:
             ServerError: the server does not answer, or refuses.
         """
-        size = file.stat().st_size
-        try:
-            if self.size(name) == size:
-                return False
-        except MissingError:
-            pass
         self._asked(name, lambda: self._put(file, name))
-        if (found := self.size(name)) != size:
-            raise ServerError(f"a file of {size} bytes has {found} after its upload", where=self.where(name))
-        return True
+        if not self.has(name, file.stat().st_size):
+            raise ServerError("a file is not there whole after its upload", where=self.where(name))
 
     def _put(self, file: Path, name: str) -> None:
         path = self._path(name)
@@ -216,13 +213,6 @@ def open_storage(where: Path | str) -> Folder | Bucket:
     if isinstance(where, str) and is_url(where):
         return Bucket(where)
     return Folder(Path(where))
-
-
-def local_copy(name: str, source: Storage, out: Path) -> None:
-    """Write a storage's file to a path, without a check."""
-    with out.open("wb") as stream:
-        for chunk in source.chunks(name):
-            stream.write(chunk)
 
 
 def free_bytes(folder: Path) -> int:

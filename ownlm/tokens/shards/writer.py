@@ -108,6 +108,7 @@ class ShardWriter:
         shard_bytes: a file ends after the document that reaches this size.
         form: how the shards are written: our own token files, or MosaicML Streaming's MDS.
         pack: what a stretch holds: a document, or files of one repository.
+        compression: of MDS shards.
     """
 
     def __init__(
@@ -119,11 +120,16 @@ class ShardWriter:
         shard_bytes: int,
         form: Literal["tokens", "mds"] = "tokens",
         pack: Literal["documents", "repositories"] = "documents",
+        compression: Literal["none", "zstd"] = "none",
     ) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path, self._vocabulary = path, vocabulary
         self._dtype = token_type(vocabulary_size)
-        self._files = (MdsFiles if form == "mds" else TokenFiles)(path, self._dtype, shard_bytes)
+        self._files: TokenFiles | MdsFiles
+        if form == "mds":
+            self._files = MdsFiles(path, self._dtype, shard_bytes, compression)
+        else:
+            self._files = TokenFiles(path, self._dtype, shard_bytes)
         self._pack, self._schema = pack, DOCUMENT_SCHEMA if pack == "documents" else REPOSITORY_SCHEMA
         self._table = pq.ParquetWriter(path / DOCUMENTS_FILE, self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
