@@ -1,24 +1,31 @@
-"""Tokens per second: ours beside a plain numpy memory-map over the same token file, in one run, on one core.
+"""Tokens per second: ours beside a plain memory-map, MosaicML Streaming and LitData over the same tokens, in one run.
 
-    python benchmarks/loader.py [--context 256] [--batch 16] [--seconds 3]
+    STREAMING_PYTHON=rivals/bin/python LITDATA_PYTHON=rivals/bin/python python benchmarks/loader.py
+        [--contexts 256 2048] [--batch 16] [--seconds 3]
 
-The plain loader is what a short training script does: a shuffled index of windows, slices of a memory-map, targets
-shifted by one; it knows no documents, no objectives, and can resume only by replaying its shuffle. Ours does all of
-that; the price of each part is a line. The corpus is the standard library's own source.
+All read one stream, the standard library's own source, in this process's or their own process's one thread of making
+batches; figures are tokens a second of processor time, so that a busy machine changes them little. The plain loader is
+what a short training script does: a shuffled index over a memory-map. It and the others know no documents and no
+objectives; the price of each part of ours is a line. How to install the others: `benchmarks/loader_rivals.py`; one
+that is not installed is said so.
+
+Then: what a training process loses to its loader, by what makes the batches; and the price of the order.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
+import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-os.environ["RAYON_NUM_THREADS"] = "1"  # before tokenizers starts its threads
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,10 +35,10 @@ from ownlm.pipeline.progress import SilentProgress
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.objectives.config import UL2, Denoiser, FillInTheMiddle, ObjectivesConfig
 from ownlm.tokens.shards.batches import Batches
-from ownlm.tokens.shards.config import ShardsConfig
+from ownlm.tokens.shards.config import LoaderConfig, ShardsConfig
+from ownlm.tokens.shards.loader import open_loader
 from ownlm.tokens.shards.order import Permutation
 from ownlm.tokens.shards.pack import pack_split
-from ownlm.tokens.shards.prefetch import Prefetcher
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.config import VocabularyConfig
 from ownlm.tokens.vocabulary.load import Vocabulary
@@ -40,6 +47,12 @@ from ownlm.tokens.vocabulary.special import SpecialTokens
 from ownlm.tokens.vocabulary.train import save, train_tokenizer
 
 FILES = 1500
+RIVALS = {"plain numpy memory-map": "memory-map", "mosaicml-streaming": "streaming", "litdata": "litdata"}
+INTERPRETERS = {"memory-map": sys.executable} | {
+    name: os.environ[variable]
+    for name, variable in (("streaming", "STREAMING_PYTHON"), ("litdata", "LITDATA_PYTHON"))
+    if variable in os.environ
+}
 
 
 def prepare(folder: Path) -> tuple[ShardReader, ShardReader, Vocabulary]:
@@ -67,18 +80,18 @@ def prepare(folder: Path) -> tuple[ShardReader, ShardReader, Vocabulary]:
     return reader, ShardReader(folder / "mds"), vocabulary
 
 
-def plain(reader: ShardReader, context: int, batch: int) -> Callable[[int], object]:
-    """The rival: a shuffled index over a memory-map."""
-    tokens = np.memmap(reader.path / "tokens-00000.bin", dtype="<u2", mode="r")
-    order = np.random.default_rng(0).permutation((len(tokens) - 1) // context)
-
-    def make(step: int) -> object:
-        starts = [int(order[(step * batch + row) % len(order)]) * context for row in range(batch)]
-        inputs = np.stack([tokens[start : start + context].astype(np.int64) for start in starts])
-        labels = np.stack([tokens[start + 1 : start + context + 1].astype(np.int64) for start in starts])
-        return inputs, labels
-
-    return make
+def rival(name: str, reader: ShardReader, context: int, batch: int, seconds: float) -> float | None:
+    """A rival's rate, measured by an interpreter that has it; None where there is none."""
+    if name not in INTERPRETERS:
+        return None
+    script = str(Path(__file__).with_name("loader_rivals.py"))
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [name, reader.path / "tokens-00000.bin", folder, context, batch, seconds]
+        command = [INTERPRETERS[name], script, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
+    return float(json.loads(done.stdout.splitlines()[-1])["rate"])
 
 
 def rate(make: Callable[[int], object], tokens: int, seconds: float) -> float:
@@ -114,25 +127,78 @@ def mixes() -> dict[str, ObjectivesConfig]:
     }
 
 
-def compare(
-    reader: ShardReader, mds: ShardReader, vocabulary: Vocabulary, context: int, batch: int, seconds: float
-) -> None:
-    """Print one line a loader, and what each objective drops."""
+def ours(reader: ShardReader, mds: ShardReader, vocabulary: Vocabulary, context: int, batch: int) -> dict[str, Batches]:
+    """What is measured of ours, by the name of its line."""
     made = {name: Batches(reader, mix, vocabulary, context, batch, 0) for name, mix in mixes().items()}
-    makers: dict[str, Callable[[int], object]] = {"plain numpy memory-map": plain(reader, context, batch)}
-    makers |= {f"ours, {name}": batches.batch for name, batches in made.items()}
     for name in ("next-token", "fill-in-the-middle 0.5"):
-        makers[f"ours, {name}, from MDS"] = Batches(mds, mixes()[name], vocabulary, context, batch, 0).batch
-    prefetcher = Prefetcher(made["fill-in-the-middle 0.5"])
-    makers["ours, fill-in-the-middle 0.5, prefetched"] = lambda _: next(prefetcher)
-    for name, make in makers.items():
-        print(f"{name:44} {rate(make, context * batch, seconds):>14,.0f} tokens a core second")
-    prefetcher.close()
+        made[f"{name}, from MDS"] = Batches(mds, mixes()[name], vocabulary, context, batch, 0)
+    return made
+
+
+def compare(
+    reader: ShardReader, mds: ShardReader, vocabulary: Vocabulary, contexts: list[int], batch: int, seconds: float
+) -> None:
+    """Print a line a loader, with its ratio to the plain memory-map, by context."""
+    print("\ntokens a core second (times the plain memory-map's)")
+    print(f"{'context':44}" + "".join(f"{context:>24}" for context in contexts))
+    columns: list[dict[str, float | None]] = []
+    for context in contexts:
+        column = {name: rival(kind, reader, context, batch, seconds) for name, kind in RIVALS.items()}
+        for name, batches in ours(reader, mds, vocabulary, context, batch).items():
+            column[f"ours, {name}"] = rate(batches.batch, context * batch, seconds)
+        columns.append(column)
+    for name in columns[0]:
+        cells = ""
+        for column in columns:
+            found, plain = column[name], column["plain numpy memory-map"]
+            cells += f"{'not installed':>24}" if not found or not plain else f"{found:>16,.0f} ({found / plain:4.2f})"
+        print(f"{name:44}{cells}")
+
+
+def dropped(reader: ShardReader, vocabulary: Vocabulary, context: int) -> None:
+    """Print what the objectives leave out for their markers."""
     for name in ("fill-in-the-middle 1", "UL2 1", "UL2 1, spans of 3, half cut out"):
-        pieces = [piece for index in range(1000) for piece in made[name].sample(index).pieces]
+        made = Batches(reader, mixes()[name], vocabulary, context, 1, 0)
+        pieces = [piece for index in range(1000) for piece in made.sample(index).pieces]
         asked = [piece for piece in pieces if piece.objective != "next_token"]
         share = sum(piece.dropped for piece in asked) / sum(piece.stop - piece.start for piece in asked)
-        print(f"tokens dropped by {name}: {share:.2%} of the pieces it is applied to ({len(asked)} pieces)")
+        print(f"tokens dropped by {name}, context {context}: {share:.2%} of the pieces it is applied to")
+
+
+def loaders(reader: ShardReader, vocabulary: Vocabulary, context: int, batch: int, steps: int = 60) -> None:
+    """Print what a step costs beside its own work, by what makes the batches and what the work is.
+
+    The work takes twice as long as making a batch: waiting, as for an accelerator, or Python that holds its lock.
+    """
+    batches = Batches(reader, mixes()["fill-in-the-middle 0.5"], vocabulary, context, batch, 0)
+    making = context * batch / rate(batches.batch, context * batch, 1.0)
+    print(f"\nfill-in-the-middle 0.5, context {context}, batch {batch}: {making * 1e3:.1f} ms to make a batch")
+    print(f"{'workers':10}{'waiting: ms a step more':>26}{'Python: ms a step more':>26}{'first batch after':>22}")
+    kinds: tuple[int | Literal["thread"], ...] = (0, "thread", 1, 2)
+    for workers in kinds:
+        cells = ""
+        for work in (time.sleep, spin):
+            started = time.perf_counter()
+            with open_loader(batches, LoaderConfig(workers=workers)) as loader:
+                next(loader)
+                first = time.perf_counter() - started
+                for _ in range(8):
+                    next(loader)
+                more = []
+                for _ in range(steps):
+                    started = time.perf_counter()
+                    next(loader)
+                    work(2 * making)
+                    more.append(time.perf_counter() - started - 2 * making)
+            cells += f"{np.median(more) * 1e3:>26.2f}"
+        print(f"{workers!s:10}{cells}{first:>20.2f} s")
+
+
+def spin(seconds: float) -> None:
+    """Work that holds the interpreter's lock: so much processor time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 def orders(size: int) -> None:
@@ -149,13 +215,16 @@ def orders(size: int) -> None:
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--context", type=int, default=256)
+    parser.add_argument("--contexts", type=int, nargs="+", default=[256, 2048])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         reader, mds, vocabulary = prepare(Path(folder))
-        compare(reader, mds, vocabulary, arguments.context, arguments.batch, arguments.seconds)
+        compare(reader, mds, vocabulary, arguments.contexts, arguments.batch, arguments.seconds)
+        for context in arguments.contexts:
+            dropped(reader, vocabulary, context)
+        loaders(reader, vocabulary, arguments.contexts[-1], arguments.batch)
     orders(20_000_000)
 
 
