@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ownlm.model.architecture import Architecture
+from ownlm.model.attention.choose import Backend, attention_over
 from ownlm.model.attention.sdpa import sdpa
 from ownlm.model.block import Block
 from ownlm.model.cache import DecodingCache
@@ -38,11 +39,15 @@ class Decoder(nn.Module):
         architecture: the resolved shape.
         seed: of the initial weights (`ownlm.model.initialize`); the same seed gives the same weights on every machine.
             On the meta device (`with torch.device("meta")`) none are drawn; `initial_weights` gives them afterwards.
+
+    Attributes:
+        attention: how attention over documents is computed; may be set at any time.
     """
 
     def __init__(self, architecture: Architecture, seed: int = 0) -> None:
         super().__init__()
         self.architecture = architecture
+        self.attention: Backend = "auto"
         self.embed_tokens = nn.Embedding(architecture.vocab_size, architecture.d_model)
         self.layers = nn.ModuleList(Block(architecture, layer) for layer in range(architecture.layers))
         self.norm = RMSNorm(architecture.d_model, architecture.norm_eps)
@@ -95,9 +100,18 @@ class Decoder(nn.Module):
             positions_BL, self.architecture.rotary_width, self.architecture.rope_theta, self.architecture.rope_scaling
         )
         if attend is None:
-            keys_BS = None if cache is None or segments_BL is None else cache.see(segments_BL)
-            attend = sdpa(segments_BL, keys_BS)
+            if cache is not None and segments_BL is not None:
+                attend = sdpa(segments_BL, cache.see(segments_BL))
+            else:
+                attend = attention_over(segments_BL, self._attention_dtype(), self.attention)
         return View(turns, attend, segments_BL, cache)
+
+    def _attention_dtype(self) -> torch.dtype:
+        """What queries will be: autocast's type, or the weights'."""
+        device = self.embed_tokens.weight.device.type
+        if torch.is_autocast_enabled(device):
+            return torch.get_autocast_dtype(device)
+        return self.embed_tokens.weight.dtype
 
     def last(self, x_BLD: Tensor) -> Tensor:
         """What follows the last block: the norm, and muP's factor."""

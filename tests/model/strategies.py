@@ -57,3 +57,8 @@ def lively(architecture: Architecture, seed: int) -> Decoder:
 def tokens(architecture: Architecture, rows: int, length: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, architecture.vocab_size, (rows, length), generator=generator)
+
+
+def random_segments(rows: int, length: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(rows, length, generator=generator) < 0.2).cumsum(1).int()

@@ -13,14 +13,9 @@ from ownlm.model.config import Architecture
 from ownlm.model.decoder import IGNORED, Decoder
 from ownlm.model.initialize import initial_weights
 from ownlm.model.norm import RMSNorm
-from tests.model.strategies import FAMILIES, architectures, lively, tokens
+from tests.model.strategies import FAMILIES, architectures, lively, random_segments, tokens
 
 SMALL = Architecture(vocab_size=150, d_model=32, layers=2, heads=4, kv_heads=2, d_ff=48, context=32)
-
-
-def random_segments(rows: int, length: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.rand(rows, length, generator=generator) < 0.2).cumsum(1).int()
 
 
 @settings(max_examples=25, deadline=None)
