@@ -109,7 +109,7 @@ class RivalConfig(Config):
     @property
     def label(self) -> str:
         """What the report calls it."""
-        if self.name is not None or self.path is None:
+        if self.name is not None or self.tiktoken is not None or self.path is None:
             return self.name or str(self.tiktoken)
         path = Path.cwd() / local_path(self.path)
         return path.parent.name if path.name == "tokenizer.json" else path.name.removesuffix(".tiktoken")

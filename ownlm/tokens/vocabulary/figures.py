@@ -42,17 +42,17 @@ def figures(
         sample: what the vocabulary was trained on.
     """
     usage = usage_of(vocabulary, sample)
-    split = next(name for name in ("heldout_files", "heldout_repos", "train") if CorpusTable(corpus / name).files)
+    split = next(name for name in ("heldout_files", "heldout_repos", "train") if CorpusTable(corpus / name).size()[0])
     measured = measure_side_by_side([own(vocabulary), *rivals], corpus / split, sample.seed, usage)
-    learned = range(vocabulary.special.count + 256, vocabulary.size)
     return {
         "measured_on": split,
         "tokenizers": [_tokenizer(one) for one in measured],
         "costly_identifiers": _costly(measured[0]),
         "token_bytes": _lengths(vocabulary),
         "example_tokens": [visible(vocabulary.token_bytes[token]) for token in vocabulary.encode(EXAMPLE)],
-        "first": [_token(vocabulary, token) for token in learned[:FIRST]],
+        "first": [_token(vocabulary, token) for token in _learned(vocabulary)[:FIRST]],
         "longest": _longest(vocabulary),
+        "runs": _runs(vocabulary),
         "unused": _unused(vocabulary, usage),
         "repositories": _repositories(vocabulary, usage),
     }
@@ -104,9 +104,25 @@ def _lengths(vocabulary: Vocabulary) -> dict[str, JsonValue]:
 
 
 def _longest(vocabulary: Vocabulary) -> list[JsonValue]:
-    learned = range(vocabulary.special.count + 256, vocabulary.size)
-    longest = sorted(learned, key=lambda token: (-len(vocabulary.token_bytes[token]), token))
+    """The longest learned tokens, runs of one character left out."""
+    found = [token for token in _learned(vocabulary) if len(set(vocabulary.token_bytes[token])) > 1]
+    longest = sorted(found, key=lambda token: (-len(vocabulary.token_bytes[token]), token))
     return [_token(vocabulary, token) for token in longest[:LISTED]]
+
+
+def _runs(vocabulary: Vocabulary) -> list[JsonValue]:
+    """For every byte that learned tokens repeat: how many there are and how long the longest is."""
+    runs: dict[int, list[int]] = {}
+    for token in _learned(vocabulary):
+        data = vocabulary.token_bytes[token]
+        if len(set(data)) == 1:
+            runs.setdefault(data[0], []).append(len(data))
+    order = sorted(runs, key=lambda byte: (-max(runs[byte]), byte))
+    return [{"text": visible(bytes([byte])), "tokens": len(runs[byte]), "longest": max(runs[byte])} for byte in order]
+
+
+def _learned(vocabulary: Vocabulary) -> range:
+    return range(vocabulary.special.count + 256, vocabulary.size)
 
 
 def _unused(vocabulary: Vocabulary, usage: Usage) -> dict[str, JsonValue]:

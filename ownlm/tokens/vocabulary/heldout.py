@@ -105,19 +105,19 @@ def measure_side_by_side(coders: Sequence[Coder], split: Path, seed: int, usage:
             chosen = list(_first(texts, to_parse))
             to_parse -= _size(chosen)
             parsed += [parse_identifiers(text, language) for text in chosen]
-        for one in measured:
+        for one in measured if parsed else []:
             one.languages[language].identifiers = cover_identifiers(one.coder, parsed)
     return measured
 
 
 def _documents(table: CorpusTable, seed: int, budget: int) -> Iterator[tuple[str, list[str]]]:
     """A language's name with about a megabyte of its drawn documents, again and again."""
+    language = next((batch.column("language")[0].as_py() for batch in table.batches(["language"]) if len(batch)), None)
     sample = draw_sample(table, seed, budget)
     if not sample.documents:  # the first one drawn is larger
         sample = draw_sample(table, seed, table.size()[1])
-    language = next(batch.column("language")[0].as_py() for batch in table.batches(["language"]) if batch.num_rows)
     for texts in grouped(iter(sample), AT_ONCE):
-        yield language, texts
+        yield str(language), texts
 
 
 def _first(texts: Iterable[str], budget: int) -> Iterator[str]:

@@ -17,13 +17,14 @@ _SPLITS = {
 }
 _KINDS = {
     "own": "this one",
-    "own, another size": "the same sample, another size",
+    "own, another size": "same sample",
     "huggingface": "Hugging Face",
     "tiktoken": "tiktoken",
 }
 _EDGES = (*range(1, 17), 20, 24, 32, 48, 64, 128, 256)
-_LONGEST = 40
+_LONGEST = 30
 _LISTED = 40
+_LINE = 96
 
 
 def write_report(figures: Mapping[str, Any], path: Path) -> None:
@@ -56,7 +57,7 @@ def _facts(page: Page, figures: Mapping[str, Any]) -> None:
         {label: densities[split] for split, label in _SPLITS.items() if densities.get(split) is not None},
     )
     page.heading("How a line is cut")
-    page.code("tokens", " | ".join(figures["example_tokens"]))
+    page.code("tokens", _wrapped(figures["example_tokens"], " | "))
 
 
 def _side_by_side(page: Page, figures: Mapping[str, Any]) -> None:
@@ -65,7 +66,8 @@ def _side_by_side(page: Page, figures: Mapping[str, Any]) -> None:
     page.grouped_bars("Bytes per token by language", _by_language(tokenizers, "bytes_per_token"))
     page.paragraph(
         f"Measured on {_SPLITS[figures['measured_on']]}, the same documents for all, without special tokens. A larger "
-        "vocabulary has fewer tokens for the same text, and costs a larger head: compare sizes too."
+        "vocabulary has fewer tokens for the same text, and costs a larger head: compare sizes too. One that does not "
+        "give a text back has lost some of it, often white space: do not compare its figures."
     )
     page.table(
         [
@@ -73,8 +75,8 @@ def _side_by_side(page: Page, figures: Mapping[str, Any]) -> None:
             "kind",
             "tokens",
             "bytes per token",
-            "a text's length beside this one",
-            "gives the text back",
+            "length of a text",
+            "gives it back",
             "unknown",
         ],
         [
@@ -123,8 +125,9 @@ def _indentation(page: Page, figures: Mapping[str, Any]) -> None:
         "tokens more than one space",
     )
     page.table(
-        ["tokenizer", *(f"{unit}, mean of 1 to 16 levels" for unit in own)],
+        ["tokenizer", *own],
         [[one["name"], *map(_mean, one["indentation"].values())] for one in figures["tokenizers"]],
+        "The same, mean of 1 to 16 levels",
     )
 
 
@@ -134,12 +137,17 @@ def _tokens(page: Page, figures: Mapping[str, Any]) -> None:
     longest = max(lengths, default=1)
     edges = [*(edge for edge in _EDGES if edge <= longest), max(longest + 1, 2)]
     counts = [sum(lengths.get(length, 0) for length in range(low, high)) for low, high in pairwise(edges)]
-    page.histogram("Length of tokens", edges, counts, "bytes (the right end of each bar is the left end of the next)")
-    page.code("What it learned first", "  ".join(one["text"] for one in figures["first"]))
+    page.histogram("Tokens by length", edges, counts, "bytes")
+    page.code("What it learned first", _wrapped([one["text"] for one in figures["first"]], "  "))
     page.table(
         ["token", "bytes", "id"],
         [[one["text"], one["bytes"], one["id"]] for one in figures["longest"][:_LONGEST]],
-        "Its longest tokens",
+        "Its longest tokens, runs of one character apart",
+    )
+    page.table(
+        ["character", "tokens", "longest, characters"],
+        [[one["text"], one["tokens"], one["longest"]] for one in figures["runs"][:_LONGEST]],
+        "Tokens that are one character again and again",
     )
 
 
@@ -173,7 +181,7 @@ def _unused(page: Page, unused: Mapping[str, Any]) -> None:
         "way to longer tokens, which took their place."
     )
     if unused["tokens"]:
-        page.code("never used", "  ".join(one["text"] for one in unused["tokens"]))
+        page.code("never used", _wrapped([one["text"] for one in unused["tokens"]], "  "))
 
 
 def _by_language(tokenizers: list[Mapping[str, Any]], figure: str) -> dict[str, dict[str, float]]:
@@ -188,6 +196,16 @@ def _by_language(tokenizers: list[Mapping[str, Any]], figure: str) -> dict[str, 
             if values.get(figure) is not None:
                 found.setdefault(language, {})[one["name"]] = values[figure]
     return found
+
+
+def _wrapped(tokens: list[str], between: str) -> str:
+    """Tokens in lines of about `_LINE` characters."""
+    lines = [""]
+    for token in tokens:
+        if len(lines[-1]) + len(token) > _LINE:
+            lines.append("")
+        lines[-1] += between * bool(lines[-1]) + token
+    return "\n".join(lines)
 
 
 def _largest(sizes: list[tuple[str, int]]) -> list[tuple[str, int]]:
