@@ -61,3 +61,24 @@ spark() {
         return 1
     echo "$wanted" > .venv-spark/.ready
 }
+
+# streaming: .venv-streaming holds MosaicML Streaming, which the tests of MDS shards write and read beside our own code.
+# It lives apart because it wants an older numpy; torch and what else it shares it takes from .venv, and nothing stands
+# for torchvision, whose builds do not load beside a CPU torch, but a module without images.
+streaming() {
+    local wanted site
+    wanted="mosaicml-streaming==0.13.0 numpy==2.1.3 zstd==1.5.7.2 python-snappy==0.7.3 cramjam==2.14.0 pillow==13.0.0 catalogue==2.0.10"
+    if grep -qxF "$wanted $("$python" --version)" .venv-streaming/.ready 2>/dev/null; then return 0; fi
+    say "Setting up .venv-streaming (once; some 140 MB on disk)"
+    rm -rf .venv-streaming
+    "$python" -m venv .venv-streaming || return 1
+    # shellcheck disable=SC2086 # one word a package
+    .venv-streaming/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps $wanted || return 1
+    site="$(.venv-streaming/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+    .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$site/behind.pth"
+    mkdir -p "$site/torchvision/transforms"
+    touch "$site/torchvision/__init__.py" "$site/torchvision/transforms/__init__.py"
+    echo "class VisionDataset: ..." > "$site/torchvision/datasets.py"
+    echo "def to_tensor(image): raise NotImplementedError" > "$site/torchvision/transforms/functional.py"
+    echo "$wanted $("$python" --version)" > .venv-streaming/.ready
+}
