@@ -37,6 +37,9 @@ class VocabularyParts(Protocol):
     first: int
     """The first row that is held here."""
 
+    most: int
+    """Rows of the place that holds most: chunks are as long everywhere."""
+
     def max(self, values: Tensor) -> Tensor:
         """The largest over all places, elementwise."""
 
@@ -93,7 +96,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Losses, and their gradients where they will be asked for."""
         wants = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
-        rows = max(LEAST_ROWS, CHUNK_LOGITS.get(hidden_ND.device.type, 1 << 20) // weight_VD.shape[0])
+        width = weight_VD.shape[0] if parts is None else parts.most
+        rows = max(LEAST_ROWS, CHUNK_LOGITS.get(hidden_ND.device.type, 1 << 20) // width)
         sums = torch.zeros(2, device=hidden_ND.device)
         d_hidden_ND = torch.empty_like(hidden_ND) if wants else None
         d_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if wants else None
