@@ -26,6 +26,7 @@ def full_page() -> Page:
     page.lines("Nothing", {}, "step", "loss")
     page.heading("Loss")
     page.bars("Exact match", {"ownlm": 0.31, "untrained": 0.0, "5-gram": 0.12, "broken": math.nan}, "of lines")
+    page.grouped_bars("Bytes per token", {"Go": {"ours": 2.4, "theirs": 2.9}, "C": {"ours": 2.3, "theirs": math.nan}})
     page.histogram("File sizes", [1, 10, 100, 1000], [3, 0, 12], "bytes")
     page.scatter(
         "Topics", {"web": [(0, 1, "a.py"), (0.5, -1, "<b>.py")], "data": [(1, 0, ""), (math.inf, 0, "lost")]}, "x", "y"
@@ -45,6 +46,7 @@ def page_of(words: str, number: float) -> Page:
     page.paragraph(words)
     page.lines(words, {words: [(0, 1), (1, number), (number, 2)], "other": [(0, 1), (1, 2)]}, words, words)
     page.bars(words, {words: number}, words)
+    page.grouped_bars(words, {words: {words: abs(number), "other": 1}}, words)
     page.histogram(words, [0, 1, 2], [1, 2], words)
     page.scatter(words, {words: [(0, 1, words), (number, 1, words), (2, number, words)], "other": []}, words, words)
     page.table([words, "n"], [[words, number]], words)

@@ -69,7 +69,7 @@ def test_a_report_renders_without_a_word_on_the_console(site: tuple[Path, str, l
     dom, console = browse(f"{address}/report.html", tmp_path / "profile", "--dump-dom")
     assert console == ""
     assert asked == ["/report.html"]
-    assert len(re.findall(r"<svg class=\"chart\"", dom)) == 5
+    assert len(re.findall(r"<svg class=\"chart\"", dom)) == 6
     assert "<polyline" in dom
     assert "Largest files" in dom
 

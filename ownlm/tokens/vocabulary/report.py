@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from ownlm.tokens.vocabulary.visible import visible
 from ownlm.web.page import Page
 
 _SPLITS = {
@@ -24,7 +25,9 @@ _KINDS = {
 _EDGES = (*range(1, 17), 20, 24, 32, 48, 64, 128, 256)
 _LONGEST = 30
 _LISTED = 40
+_LONG_RUN = 8
 _LINE = 96
+_NARROW = 40
 
 
 def write_report(figures: Mapping[str, Any], path: Path) -> None:
@@ -107,7 +110,7 @@ def _identifiers(page: Page, figures: Mapping[str, Any]) -> None:
     page.grouped_bars("Tokens of an identifier", _by_language(tokenizers, "mean_tokens"), "mean")
     costly = figures["costly_identifiers"]
     rows = [
-        [one["identifier"], language, one["times"], round(one["tokens"] / one["times"], 2)]
+        [visible(one["identifier"].encode(), _NARROW), language, one["times"], round(one["tokens"] / one["times"], 2)]
         for language in costly
         for one in costly[language]
     ]
@@ -146,7 +149,7 @@ def _tokens(page: Page, figures: Mapping[str, Any]) -> None:
     )
     page.table(
         ["character", "tokens", "longest, characters"],
-        [[one["text"], one["tokens"], one["longest"]] for one in figures["runs"][:_LONGEST]],
+        [[one["text"], one["tokens"], one["longest"]] for one in figures["runs"] if one["longest"] >= _LONG_RUN],
         "Tokens that are one character again and again",
     )
 
@@ -166,7 +169,14 @@ def _one_repository(page: Page, found: Mapping[str, Any]) -> None:
     page.table(
         ["token", "times", "documents", "repository", "its share of the sample", "for example"],
         [
-            [one["text"], one["times"], one["documents"], one["repository"], one["repository_share"], one["path"]]
+            [
+                one["text"],
+                one["times"],
+                one["documents"],
+                one["repository"],
+                one["repository_share"],
+                _tail(one["path"]),
+            ]
             for one in found["tokens"][:_LISTED]
         ],
         f"{found['often_in_one']:,} tokens occur ten times or more, in one repository only",
@@ -206,6 +216,11 @@ def _wrapped(tokens: list[str], between: str) -> str:
             lines.append("")
         lines[-1] += between * bool(lines[-1]) + token
     return "\n".join(lines)
+
+
+def _tail(path: str) -> str:
+    """The end of a path, where its name is."""
+    return path if len(path) <= _NARROW else "…" + path[1 - _NARROW :]
 
 
 def _largest(sizes: list[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ import unicodedata
 LONGEST = 64
 """Characters of a token that are shown; of a longer one the end is left out."""
 _SIGNS = {" ": "·", "\t": "→", "\n": "⏎", "\r": "␍"}
-_MEANS_ANOTHER = {*_SIGNS.values(), "⟨"}
+_MEANS_ANOTHER = {*_SIGNS.values(), "⟨", "◌"}
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 _RUN = 8
 
@@ -17,18 +17,18 @@ def visible(token: bytes, longest: int = LONGEST) -> str:
 
     White space has signs (· → ⏎ ␍); bytes that are no UTF-8 are ⟨E2⟩, characters that cannot be seen or that turn the
     direction of text ⟨U+200B⟩; a mark that would sit on what stands before it sits on ◌. Runs of one character are
-    written once with their length: ·×24.
+    written once with their length: ·⟨×24⟩. Different tokens look different, but for the end that is left out.
     """
     text = token.decode("utf-8", errors="surrogateescape")
     shown = [_one(character) for character in text]
-    if shown and unicodedata.combining(text[0]):
+    if shown and unicodedata.category(text[0])[0] == "M":
         shown[0] = "◌" + shown[0]
     parts, at = [], 0
     while at < len(shown):
         length = 1
         while at + length < len(shown) and shown[at + length] == shown[at]:
             length += 1
-        parts.append(shown[at] * length if length < _RUN else f"{shown[at]}×{length}")
+        parts.append(shown[at] * length if length < _RUN else f"{shown[at]}⟨×{length}⟩")
         at += length
     whole = "".join(parts)
     return whole if len(whole) <= longest else whole[: longest - 1] + "…"
