@@ -88,7 +88,7 @@ def plan(recipe: Recipe, store: Store, *, workers: int) -> Plan:
     files, size = sum(count for count, _ in sizes), sum(size for _, size in sizes)
     architecture = recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context)
     train = recipe.train
-    tokens = train.steps * train.batch * train.accumulate * recipe.shards.context
+    tokens = train.all_windows() * recipe.shards.context
     flops = float(tokens * architecture.training_flops_per_token)
     estimates = {
         part: _Estimates(recipe, part, flops, architecture.parameters, workers)
@@ -172,8 +172,7 @@ class _Estimates:
     @property
     def tokens(self) -> int:
         """Tokens the model is trained on."""
-        train = self._recipe.train
-        return train.steps * train.batch * train.accumulate * self._recipe.shards.context
+        return self._recipe.train.all_windows() * self._recipe.shards.context
 
     def work(self, kind: str) -> str:
         """What the stage has to do, for a person."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ownlm.model.config import ModelConfig
 from ownlm.recipe.base import Config
 from ownlm.tokens.objectives.config import ObjectivesConfig
+from ownlm.tokens.shards.config import LoaderConfig
+from ownlm.tokens.shards.sizes import BatchSizes
 from ownlm.train.parallel.config import MeshConfig
+
+DecayRule = Literal["matrices", "hidden", "all"]
+"""Which weights decay: every matrix; the blocks' matrices only, no embedding and no head; norms and biases, too."""
 
 
 class AdamWConfig(Config):
-    """AdamW (arXiv 1711.05101) on every weight; decay on matrices only, never on norms."""
+    """AdamW (arXiv 1711.05101) on every weight."""
 
     lr: float = Field(3e-3, gt=0, le=1, description="peak learning rate")
     beta1: float = Field(0.9, ge=0, lt=1, description="memory of the gradient's mean")
     beta2: float = Field(0.95, ge=0, lt=1, description="memory of the gradient's square")
     eps: float = Field(1e-8, gt=0, le=1e-2, description="added to the denominator")
-    weight_decay: float = Field(0.1, ge=0, le=10, description="decay of matrices, times the learning rate")
+    weight_decay: float = Field(0.1, ge=0, le=10, description="decay, times the learning rate")
+    decay: DecayRule = Field("matrices", description="what decays: matrices, only hidden ones (the blocks'), or all")
 
 
 class MuonConfig(Config):
@@ -72,11 +78,25 @@ class WarmupStableDecayConfig(Config):
     floor: float = Field(0.0, ge=0, le=1, description="last learning rate, as a part of the peak")
 
 
+class LinearConfig(Config):
+    """Linear warm-up, then a straight line down to `floor` at the last step (arXiv 2502.15938)."""
+
+    warmup_steps: int = Field(50, ge=0, description="steps from zero to the peak")
+    floor: float = Field(0.0, ge=0, le=1, description="last learning rate, as a part of the peak")
+
+
 class ScheduleConfig(_OneOf):
     """How the learning rate goes over the steps."""
 
     wsd: WarmupStableDecayConfig | None = Field(None, description="warm up, stay, decay")
     cosine: CosineConfig | None = Field(None, description="warm up, then a cosine")
+    linear: LinearConfig | None = Field(None, description="warm up, then a straight line down")
+
+
+class AverageConfig(Config):
+    """A running mean of the weights: the model that is measured and saved (arXiv 2502.06761)."""
+
+    decay: float = Field(0.999, gt=0, lt=1, description="memory of the mean; it looks back 1 / (1 - decay) steps")
 
 
 class TrainConfig(Config):
@@ -85,10 +105,16 @@ class TrainConfig(Config):
     steps: int = Field(1000, ge=1, description="optimizer steps; fixed, so that a run can be repeated")
     batch: int = Field(16, ge=1, description="windows of tokens in one forward pass")
     accumulate: int = Field(1, ge=1, le=4096, description="forward passes per optimizer step")
+    batch_warmup: list[Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]] = Field(
+        [], description="smaller batches at first: [[step, windows], ...], so many before that step"
+    )
+    loader: LoaderConfig = Field(LoaderConfig(), description="what makes batches ready; never what is in them")
     optimizer: OptimizerConfig = Field(OptimizerConfig(muon=MuonConfig()), description="muon or adamw")
     schedule: ScheduleConfig = Field(
         ScheduleConfig(wsd=WarmupStableDecayConfig()), description="learning rate over the steps: wsd or cosine"
     )
+    z_loss: float = Field(0.0, ge=0, le=1, description="part of the squared log of softmax's denominator in the loss")
+    average: AverageConfig | None = Field(None, description="train a running mean of the weights, too, and save that")
     clip: float = Field(1.0, gt=0, description="longest gradient (global norm); longer ones are scaled down")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 autocast where the machine is fast at it, or always, or never"
@@ -102,6 +128,35 @@ class TrainConfig(Config):
     log_every: int = Field(10, ge=1, description="steps between lines in metrics.jsonl")
     eval_every: int = Field(100, ge=0, description="steps between small held-out measurements; 0: only at the end")
     eval_batches: int = Field(8, ge=1, description="batches of held-out files in a small measurement")
+
+    @model_validator(mode="after")
+    def _batches_grow(self) -> TrainConfig:
+        """The warm-up's steps ascend, and each size fills whole forward passes or less than one."""
+        steps = [step for step, _ in self.batch_warmup]
+        if steps != sorted(set(steps)):
+            raise ValueError(f"train.batch_warmup must name later and later steps, not {steps}")
+        for _, windows in self.batch_warmup:
+            if windows > self.windows or (windows > self.batch and windows % self.batch):
+                raise ValueError(
+                    f"train.batch_warmup: {windows} windows must be at most train.batch ({self.batch}), or a multiple "
+                    f"of it up to batch x accumulate ({self.windows})"
+                )
+        return self
+
+    @property
+    def windows(self) -> int:
+        """Windows of an optimizer step, after the batches' warm-up."""
+        return self.batch * self.accumulate
+
+    def batch_sizes(self) -> BatchSizes:
+        """Windows of every optimizer step."""
+        starts = [0, *(step for step, _ in self.batch_warmup)]
+        windows = [*(windows for _, windows in self.batch_warmup), self.windows]
+        return BatchSizes(list(zip(starts, windows, strict=True)))
+
+    def all_windows(self) -> int:
+        """Windows of the whole run."""
+        return self.batch_sizes().samples(self.steps).start
 
 
 class TrainStage(Config):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from contextlib import nullcontext
 from typing import Any
 
 from pydantic import JsonValue
@@ -25,17 +25,20 @@ from ownlm.model.load import put_weights, weights_of
 from ownlm.pipeline.progress import Progress, Task
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.tokens.shards.batches import Batch, Batches
-from ownlm.tokens.shards.prefetch import Prefetcher
+from ownlm.tokens.shards.loader import open_loader
+from ownlm.tokens.shards.sizes import RankShare
+from ownlm.train.average import Average
 from ownlm.train.checkpoint import Checkpoint, CheckpointFolder, split_tensors
 from ownlm.train.config import TrainConfig
 from ownlm.train.execution import Execution
 from ownlm.train.observer import Action, Observer, Rewind, Skip, Stop, strongest
 from ownlm.train.optimizers import Optimizer
+from ownlm.train.parallel.layout import Layout
 from ownlm.train.position import Position
 from ownlm.train.schedule import learning_rate
 from ownlm.train.step import Measured, Stepper, total
 
-_WEIGHTS, _OPTIMIZER = "weights/", "optimizer/"
+_WEIGHTS, _OPTIMIZER, _AVERAGE = "weights/", "optimizer/", "average/"
 _DOCUMENTS_NAMED = 8
 
 
@@ -54,6 +57,8 @@ class Trainer:
         metrics: where numbers over time go.
         progress: where the rate and time left are shown.
         observers: asked in every step, in this order.
+        average: of the decoder's weights, if one is wanted; it is measured in place of them.
+        layout: this process's place among those that train together.
     """
 
     def __init__(
@@ -69,14 +74,16 @@ class Trainer:
         metrics: MetricLog,
         progress: Progress,
         observers: Sequence[Observer] = (),
+        average: Average | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self._config, self._decoder, self._execution = config, decoder, execution
         self._batches, self._heldout = batches, heldout
         self._stepper, self._optimizer = stepper, optimizer
         self._checkpoints, self._metrics, self._progress = checkpoints, metrics, progress
-        self._observers = list(observers)
+        self._observers, self._average = list(observers), average
+        self._layout = layout or Layout()
         self._logged = time.monotonic()
-        self._tokens_per_step = config.accumulate * config.batch * batches.context
 
     def run(self) -> Position:
         """Train to the last step, from the newest checkpoint if there is one.
@@ -87,8 +94,8 @@ class Trainer:
             OwnlmError: what an observer stops the run with.
         """
         position = self._resume()
-        with self._progress.task("train", total=self._config.steps * self._tokens_per_step, unit="tokens") as task:
-            task.advance(position.step * self._tokens_per_step)
+        with self._progress.task("train", total=self._tokens(0, self._config.steps), unit="tokens") as task:
+            task.advance(self._tokens(0, position.step))
             while position.step < self._config.steps:
                 action = self._stretch(position, task)
                 if isinstance(action, Stop):
@@ -98,7 +105,7 @@ class Trainer:
                 if isinstance(action, Rewind):
                     left = position.step
                     position = self._rewind(position, action)
-                    task.advance((position.step - left) * self._tokens_per_step)
+                    task.advance(-self._tokens(position.step, left))
         for observer in self._observers:
             observer.finished(position)
         return position
@@ -109,21 +116,37 @@ class Trainer:
         first, end = position.contiguous(config.steps)
         self._logged = time.monotonic()
         with (
-            self._batches.fetched_ahead(first * config.accumulate),
-            Prefetcher(self._batches, first * config.accumulate, end * config.accumulate) as data,
+            self._batches.fetched_ahead(first),
+            open_loader(self._batches, config.loader, first, end, self._share()) as data,
         ):
-            for _ in range(first, end):
+            for step in data:
                 started = time.monotonic()
-                action = self._one_step(position, list(islice(data, config.accumulate)))
+                action = self._one_step(position, self._passes(step))
                 if action is not None:
                     return action
-                task.advance(self._tokens_per_step)
+                task.advance(self._tokens(position.step - 1, position.step))
                 if position.step % config.log_every == 0 or position.step == config.steps:
                     self._log(position, task)
                 position.seconds += time.monotonic() - started
                 if position.step % config.checkpoint_every == 0 or position.step == config.steps:
                     self._save(position)
         return None
+
+    def _share(self) -> RankShare | None:
+        """Which rows of every step this process reads; None: all."""
+        parts = self._layout.config.row_parts
+        return None if parts == 1 else RankShare(self._layout.rows(parts).start, parts)
+
+    def _passes(self, step: Batch) -> list[Batch]:
+        """A step's rows as the batches of its forward passes."""
+        rows, size = len(step.tokens_BL), max(1, self._config.batch // self._layout.config.row_parts)
+        parts = [slice(start, start + size) for start in range(0, rows, size)]
+        return [Batch(step.tokens_BL[part], step.labels_BL[part], step.segments_BL[part]) for part in parts]
+
+    def _tokens(self, first: int, end: int) -> int:
+        """Tokens of the steps from `first` until before `end`, over all processes."""
+        sizes = self._batches.sizes
+        return (sizes.samples(end).start - sizes.samples(first).start) * self._batches.context
 
     def _one_step(self, position: Position, batches: list[Batch]) -> Action | None:
         """Train on batches; what the observers want instead of going on."""
@@ -136,6 +159,8 @@ class Trainer:
             raise self._not_finite(position, seen)
         if action is None:
             self._stepper.update(learning_rate(self._config.schedule, position.step, self._config.steps))
+            if self._average is not None:
+                self._average.update(position.step + 1)
             position.since_log.append(seen)
         else:
             self._stepper.drop()
@@ -155,12 +180,13 @@ class Trainer:
                 "loss": seen.loss,
                 "bits_per_byte": seen.bits_per_byte,
                 "grad_norm": seen.grad_norm,
-                "tokens_per_s": len(position.since_log) * self._tokens_per_step / seconds,
+                "tokens_per_s": self._tokens(position.step - len(position.since_log), position.step) / seconds,
             }
             position.loss, position.since_log = seen, []
             task.note(f"loss {seen.loss:.3f}, {seen.bits_per_byte:.3f} bits per byte")
         if self._heldout and self._heldout_due(position.step):
-            position.heldout = self._stepper.evaluate(self._heldout)
+            with self._average.applied() if self._average is not None else nullcontext():
+                position.heldout = self._stepper.evaluate(self._heldout)
             values["heldout_loss"] = position.heldout.loss
             values["heldout_bits_per_byte"] = position.heldout.bits_per_byte
         for observer in self._observers:
@@ -178,6 +204,8 @@ class Trainer:
     def _save(self, position: Position) -> None:
         tensors = {_WEIGHTS + name: weight for name, weight in weights_of(self._decoder).items()}
         tensors |= {_OPTIMIZER + name: value for name, value in self._optimizer.state().items()}
+        if self._average is not None:
+            tensors |= {_AVERAGE + name: mean for name, mean in self._average.state().items()}
         progress: dict[str, JsonValue] = {
             "position": position.to_json(),
             "execution": self._execution.to_json(),
@@ -238,6 +266,8 @@ class Trainer:
         """Put back a checkpoint's state; metrics logged after it are dropped."""
         put_weights(self._decoder, dict(split_tensors(found.tensors, _WEIGHTS)), self._checkpoints.path)
         self._optimizer.load(dict(split_tensors(found.tensors, _OPTIMIZER)))
+        if self._average is not None:
+            self._average.load(dict(split_tensors(found.tensors, _AVERAGE)))
         self._metrics.rewind(found.step)
         progress: dict[str, Any] = found.progress
         for observer in self._observers:
@@ -263,9 +293,8 @@ class Trainer:
     def _documents_of(self, step: int) -> Iterator[Any]:
         """Each document of a data step once, in order."""
         seen: set[int] = set()
-        for index in range(step * self._config.accumulate, (step + 1) * self._config.accumulate):
-            for row in self._batches.documents_of(index):
-                for span, _ in row:
-                    if span.index not in seen:
-                        seen.add(span.index)
-                        yield span
+        for row in self._batches.documents_of(step):
+            for span, _ in row:
+                if span.index not in seen:
+                    seen.add(span.index)
+                    yield span

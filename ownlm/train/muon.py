@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration: singular values end in about 0.7 .. 1.2 after five rounds."""
@@ -34,13 +36,16 @@ def orthogonal(x_NAB: Tensor, rounds: int) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum and decoupled weight decay, for matrices only.
+    """Muon with Nesterov momentum and decoupled weight decay, for matrices and stacks of matrices only.
+
+    A weight that is divided among places (a DTensor) keeps its momentum where it lies; the direction of the whole
+    matrix is gathered and made orthogonal on every place, which takes its part of it.
 
     The step is scaled by 0.2 sqrt(max(A, B)), so that its size is about AdamW's and learning rates carry over
     (Moonshot, "Muon is scalable for LLM training", arXiv 2502.16982).
 
     Args:
-        params: matrices.
+        params: matrices [A, B] or stacks of them [N, A, B]; or groups, as torch's optimizers take them.
         lr: learning rate.
         momentum: memory of the gradient's mean.
         weight_decay: decay per step, times the learning rate.
@@ -48,10 +53,10 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0, rounds: int = 5
+        self, params: Iterable[Any], lr: float, momentum: float = 0.95, weight_decay: float = 0.0, rounds: int = 5
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "rounds": rounds})
-        if any(weight.dim() != 2 for group in self.param_groups for weight in group["params"]):
+        if any(weight.dim() not in (2, 3) for group in self.param_groups for weight in group["params"]):
             raise ValueError("Muon is for matrices; give everything else to AdamW")
 
     @torch.no_grad()
@@ -63,11 +68,12 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     by_shape[weight.shape].append(weight)
             for shape, weights in by_shape.items():
-                directions_NAB = torch.stack([self._direction(weight, group["momentum"]) for weight in weights])
-                steps_NAB = orthogonal(directions_NAB, group["rounds"])
-                size = group["lr"] * 0.2 * max(shape) ** 0.5
-                for weight, step_AB in zip(weights, steps_NAB, strict=True):
-                    weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(step_AB, alpha=-size)
+                directions_NAB = torch.cat([_stacked(self._direction(w, group["momentum"])) for w in weights])
+                steps = torch.tensor_split(orthogonal(directions_NAB, group["rounds"]), len(weights))
+                size = group["lr"] * 0.2 * max(shape[-2:]) ** 0.5
+                for weight, step_NAB in zip(weights, steps, strict=True):
+                    step = _divided(step_NAB.view(shape), weight)
+                    weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)
 
     def _direction(self, weight: Tensor, momentum: float) -> Tensor:
         """The Nesterov look-ahead of the gradient's running mean."""
@@ -78,3 +84,16 @@ class Muon(torch.optim.Optimizer):
         mean: Tensor = state["momentum"]
         mean.lerp_(weight.grad, 1 - momentum)
         return weight.grad.lerp(mean, momentum).float()
+
+
+def _stacked(direction: Tensor) -> Tensor:
+    """One or several whole matrices, [N, A, B]."""
+    whole = direction.full_tensor() if isinstance(direction, DTensor) else direction
+    return whole if whole.dim() == 3 else whole[None]
+
+
+def _divided(step: Tensor, weight: Tensor) -> Tensor:
+    """The part of a whole step that belongs to the part of the weight held here."""
+    if not isinstance(weight, DTensor):
+        return step
+    return distribute_tensor(step, weight.device_mesh, weight.placements, src_data_rank=None)

@@ -13,7 +13,7 @@ from ownlm.pipeline.stage import StageContext
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.train.config import TrainStage
 from ownlm.train.execution import Execution
-from ownlm.train.loop import Position
+from ownlm.train.position import Position
 from ownlm.web.page import Page
 
 MANY_EPOCHS = 16

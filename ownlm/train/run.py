@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -25,11 +26,13 @@ from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.tokens.shards.batches import FEWEST_WINDOWS, Batch, Batches, count_windows
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
+from ownlm.train.average import Average
 from ownlm.train.checkpoint import CheckpointFolder
 from ownlm.train.config import TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
-from ownlm.train.loop import Position, Trainer
+from ownlm.train.loop import Trainer
 from ownlm.train.optimizers import Optimizer
+from ownlm.train.position import Position
 from ownlm.train.report import Summary, write_report
 from ownlm.train.step import Stepper
 
@@ -55,16 +58,17 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
     settings = config.train
     vocabulary = Vocabulary.load(context.inputs["vocabulary"].path)
     reader = ShardReader(context.inputs["shards"].file("train"), cache=context.cache)
-    batches = Batches(reader, config.objectives, vocabulary, config.context, settings.batch, settings.seed)
+    batches = Batches(reader, config.objectives, vocabulary, config.context, settings.batch_sizes(), settings.seed)
     _check_enough(batches, settings, reader)
     architecture = config.model.architecture(vocabulary.size, config.context)
-    tokens = settings.steps * settings.accumulate * settings.batch * config.context
+    tokens = settings.all_windows() * config.context
     flops = float(architecture.training_flops_per_token * tokens)
     execution = choose_execution(settings, flops)
     with deterministic(execution):
         torch.manual_seed(settings.seed)  # nothing draws from it today; should something ever, it is repeatable
         decoder = Decoder(architecture, settings.seed).to(execution.device)
         optimizer = Optimizer(decoder, settings.optimizer)
+        average = None if settings.average is None else Average(decoder, settings.average)
         token_bytes = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
         position = Trainer(
             config=settings,
@@ -79,8 +83,10 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
             ),
             metrics=context.metrics,
             progress=context.progress,
+            average=average,
         ).run()
-    save_model(decoder, context.out)
+    with average.applied() if average is not None else nullcontext():
+        save_model(decoder, context.out)
     metrics = _headline(position, architecture, tokens, flops, batches.windows * config.context)
     write_report(context, Summary(config, architecture, execution, position, metrics, reader.total_tokens))
     context.metrics.summary(metrics)
@@ -89,7 +95,7 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
 
 def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) -> None:
     """One step must not show a window twice."""
-    needed = settings.batch * settings.accumulate
+    needed = settings.windows
     if batches.windows < needed:
         raise CorpusError(
             f"the training documents have {batches.windows} windows of {batches.context} tokens; "
@@ -117,7 +123,7 @@ def _heldout_batches(context: StageContext, config: TrainStage, vocabulary: Voca
 def _fingerprint(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
     """Of all that the weights depend on: a checkpoint of anything else is not continued."""
     values = {
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"train": {"loader"}}),
         "architecture": architecture.to_json(),
         "vocabulary": vocabulary.content,
         "shards": context.inputs["shards"].manifest.content,

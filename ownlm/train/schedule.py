@@ -1,16 +1,16 @@
 """The learning rate over the steps, as a part of its peak: pure functions of the step.
 
-    warm-up + cosine        warm-up-stable-decay
-       _                       _________
-      / \\                     /         \\
-     /   `-.__               /           \\
+warm-up + cosine        warm-up-stable-decay      linear
+   _                       _________               .
+  / \\                     /         \\             / `-.
+ /   `-.__               /           \\           /     `-.
 """
 
 from __future__ import annotations
 
 import math
 
-from ownlm.train.config import CosineConfig, ScheduleConfig, WarmupStableDecayConfig
+from ownlm.train.config import CosineConfig, LinearConfig, ScheduleConfig, WarmupStableDecayConfig
 
 
 def learning_rate(config: ScheduleConfig, step: int, steps: int) -> float:
@@ -23,6 +23,8 @@ def learning_rate(config: ScheduleConfig, step: int, steps: int) -> float:
     """
     if config.cosine is not None:
         return _cosine(config.cosine, step, steps)
+    if config.linear is not None:
+        return _linear(config.linear, step, steps)
     assert config.wsd is not None
     return _warmup_stable_decay(config.wsd, step, steps)
 
@@ -37,6 +39,12 @@ def _cosine(config: CosineConfig, step: int, steps: int) -> float:
         return _warmup(config.warmup_steps, step)
     done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     return config.floor + (1 - config.floor) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _linear(config: LinearConfig, step: int, steps: int) -> float:
+    """Falls from the first step after the warm-up on; the last step has one part of the way down left."""
+    left = min(1.0, (steps - step) / max(1, steps - config.warmup_steps))
+    return _warmup(config.warmup_steps, step) * (config.floor + (1 - config.floor) * left)
 
 
 def _warmup_stable_decay(config: WarmupStableDecayConfig, step: int, steps: int) -> float:

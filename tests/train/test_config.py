@@ -31,6 +31,21 @@ def test_nonsense_is_refused(bad: dict[str, object]) -> None:
         TrainConfig.model_validate(bad)
 
 
+@pytest.mark.parametrize("warmup", [[[5, 2], [5, 4]], [[5, 2], [3, 4]], [[5, 6]], [[5, 40]], [[0, 2]], [[3, 0]]])
+def test_a_warm_up_of_batches_that_does_not_fit_is_refused(warmup: list[list[int]]) -> None:
+    with pytest.raises(ValidationError, match="batch_warmup"):
+        TrainConfig.model_validate({"batch": 4, "accumulate": 8, "batch_warmup": warmup})
+
+
+def test_batches_grow() -> None:
+    config = TrainConfig.model_validate(
+        {"steps": 10, "batch": 4, "accumulate": 3, "batch_warmup": [[2, 2], [5, 4], [6, 8]]}
+    )
+    assert [config.batch_sizes().at(step) for step in range(10)] == [2, 2, 4, 4, 4, 8, 12, 12, 12, 12]
+    assert config.all_windows() == sum(config.batch_sizes().at(step) for step in range(10))
+    assert TrainConfig(steps=7, batch=3, accumulate=2).all_windows() == 42
+
+
 def test_every_field_is_described() -> None:
     for block in (TrainConfig, TrainStage, OptimizerConfig, ScheduleConfig, AdamWConfig):
         assert all(field.description for field in block.model_fields.values())

@@ -68,6 +68,19 @@ def test_weights_without_a_gradient_stay() -> None:
     assert not torch.equal(one, two)
 
 
+def test_a_stack_is_its_matrices() -> None:
+    """Experts' weights lie in one tensor; each matrix gets the step it would get alone."""
+    stack = torch.nn.Parameter(torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(0)))
+    stack.grad = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(1))
+    alone = [torch.nn.Parameter(matrix.detach().clone()) for matrix in stack]
+    for matrix, gradient in zip(alone, stack.grad, strict=True):
+        matrix.grad = gradient.clone()
+    Muon([stack], lr=0.1, weight_decay=0.5).step()
+    for matrix in alone:
+        Muon([matrix], lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(stack.detach(), torch.stack([matrix.detach() for matrix in alone]))
+
+
 def test_a_zero_gradient_is_no_accident() -> None:
     weight = torch.nn.Parameter(torch.ones(4, 3))
     weight.grad = torch.zeros(4, 3)

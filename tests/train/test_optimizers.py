@@ -9,7 +9,7 @@ from ownlm.errors import ArtifactError
 from ownlm.model.config import Architecture
 from ownlm.model.decoder import Decoder
 from ownlm.train.config import AdamWConfig, MuonConfig, OptimizerConfig
-from ownlm.train.optimizers import Optimizer
+from ownlm.train.optimizers import Optimizer, for_muon
 
 SMALL = Architecture(vocab_size=40, d_model=16, layers=2, heads=2, kv_heads=1, d_ff=24, context=16)
 ADAMW = OptimizerConfig(adamw=AdamWConfig(lr=0.01))
@@ -67,6 +67,52 @@ def test_only_matrices_decay(config: OptimizerConfig) -> None:
     for name, weight in decoder.named_parameters():
         decays = weight.dim() == 2 and (config is ADAMW or "layers." in name)
         assert torch.equal(before[name], weight) != decays, name
+
+
+@pytest.mark.parametrize(
+    ("rule", "still"),
+    [("matrices", {"norm"}), ("hidden", {"norm", "embed_tokens", "lm_head"}), ("all", set())],
+)
+def test_what_decays_is_a_rule(rule: str, still: set[str]) -> None:
+    decoder = Decoder(SMALL)
+    before = {name: weight.detach().clone() for name, weight in decoder.named_parameters()}
+    for weight in decoder.parameters():
+        weight.grad = torch.zeros_like(weight)
+    Optimizer(decoder, OptimizerConfig.model_validate({"adamw": {"decay": rule}})).step(1.0)
+    stayed = {name for name, weight in decoder.named_parameters() if torch.equal(before[name], weight)}
+    assert stayed == {name for name in before if any(part in name for part in still)}
+
+
+@BOTH
+def test_a_weight_goes_at_its_own_rate(config: OptimizerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """muP's multipliers: where the decoder asks for a third, the step is a third."""
+    slow = {"layers.0.mlp.up_proj.weight", "embed_tokens.weight"}
+    moved = []
+    for multiplier in (1.0, 1 / 3):
+        decoder = Decoder(SMALL)
+        rates = {name: multiplier if name in slow else 1.0 for name, _ in decoder.named_parameters()}
+        monkeypatch.setattr(Decoder, "lr_multipliers", lambda self, rule, rates=rates: rates)
+        before = {name: weight.detach().clone() for name, weight in decoder.named_parameters()}
+        with_gradients(decoder, 0)
+        optimizer = Optimizer(decoder, config)
+        optimizer.step(1.0)
+        assert optimizer.peak == (config.adamw or config.muon).lr  # type: ignore[union-attr]
+        moved.append({name: weight.detach() - before[name] for name, weight in decoder.named_parameters()})
+    for name, change in moved[1].items():
+        torch.testing.assert_close(change, moved[0][name] / (3 if name in slow else 1), atol=1e-6, rtol=1e-3)
+
+
+def test_routers_convolutions_and_the_head_are_not_for_muon() -> None:
+    matrix, stack = torch.zeros(3, 4), torch.zeros(2, 3, 4)
+    assert for_muon("layers.0.self_attn.q_proj.weight", matrix)  # type: ignore[arg-type]
+    assert for_muon("layers.0.mlp.experts.gate_up_proj", stack)  # type: ignore[arg-type]
+    for name, weight in (
+        ("layers.0.mlp.gate.weight", matrix),
+        ("layers.0.mixer.conv1d.weight", stack),
+        ("lm_head.weight", matrix),
+        ("layers.0.input_layernorm.weight", torch.zeros(4)),
+    ):
+        assert not for_muon(name, weight)  # type: ignore[arg-type]
 
 
 def test_muon_takes_the_blocks_matrices_only() -> None:

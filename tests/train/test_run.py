@@ -97,6 +97,56 @@ def test_a_mix_of_all_objectives_is_learned_and_continued(
     assert trained(inputs, tmp_path / "parts", config)[0] == whole
 
 
+SETTINGS: dict[str, dict[str, object]] = {
+    "average": {"average": {"decay": 0.9}},
+    "batch warm-up": {"batch": 2, "accumulate": 3, "batch_warmup": [[2, 1], [5, 2], [7, 4]]},
+    "loader in processes": {"loader": {"workers": 2}},
+    "loader in turn": {"loader": {"workers": 0}},
+    "linear": {"schedule": "linear"},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_continues_bit_for_bit(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    config = small(checkpoint_every=3, log_every=2, **SETTINGS[name])
+    whole, reference = trained(inputs, tmp_path / "whole", config)
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(StopError):
+            train(stage_context(inputs, tmp_path / "parts", config))
+    weights, again = trained(inputs, tmp_path / "parts", config)
+    assert (weights, logged(again)) == (whole, logged(reference))
+
+
+def test_loaders_change_nothing_and_are_no_reason_to_start_over(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = trained(inputs, tmp_path / "whole", small())
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(StopError):
+            train(stage_context(inputs, tmp_path / "parts", small(loader={"workers": 0})))
+    again = stage_context(inputs, tmp_path / "parts", small(loader={"ahead": 2}))
+    train(again)
+    assert sha256_file(again.out / WEIGHTS) == whole
+    assert "continued from its checkpoints at step 8" in (again.out / "report/index.html").read_text()
+
+
+def test_the_mean_of_the_weights_is_measured_and_saved(inputs: Path, tmp_path: Path) -> None:
+    plain, averaged = small(), small(average={"decay": 0.5})
+    (weights, one), (mean, other) = trained(inputs, tmp_path / "a", plain), trained(inputs, tmp_path / "b", averaged)
+    assert weights != mean
+    assert [line["loss"] for line in logged(one)] == [line["loss"] for line in logged(other)]  # training is the same
+    assert logged(one)[-1]["heldout_loss"] != logged(other)[-1]["heldout_loss"]
+
+
+def test_tokens_of_growing_batches_are_counted(inputs: Path, tmp_path: Path) -> None:
+    config = small(batch=2, accumulate=2, batch_warmup=[[4, 1], [6, 2]])
+    assert train(stage_context(inputs, tmp_path, config))["tokens"] == (4 * 1 + 2 * 2 + 6 * 4) * 32
+
+
 def test_another_seed_gives_another_model(inputs: Path, tmp_path: Path) -> None:
     assert trained(inputs, tmp_path / "a", small(seed=1))[0] != trained(inputs, tmp_path / "b", small(seed=2))[0]
 
