@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ownlm.errors import InputError
@@ -28,7 +27,7 @@ from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 SPLIT = "train"
-_ID_SHOWN = 12
+_INDENT = " " * 5
 
 
 @dataclass(frozen=True)
@@ -148,30 +147,31 @@ def print_json(out: Console, found: Origins) -> None:
 
 
 def print_origins(out: Console, found: Origins) -> None:
-    """A table of stretches; below it, the one token that was asked for."""
+    """Three lines a stretch: where in the step it is, whose it is, the document's id; then the token asked for.
+
+    Nothing is cut off or folded here: ids and paths can be copied, and searched for where this is piped.
+    """
     rows, documents = {s.row for s in found.stretches}, {s.document.index for s in found.stretches}
     shape = f"rows {len(rows)}, context {found.recipe.shards.context}, documents {len(documents)}"
-    out.print(Text(f"run {found.run}, step {found.step}: {shape}, from {found.shards}"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("row", "columns"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("document", no_wrap=True)
-    table.add_column("source", overflow="fold")
-    table.add_column("repository: path", overflow="fold", ratio=1)
-    for name in ("tokens", "bytes"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("objective", overflow="fold")
-    for stretch in found.stretches:
-        span = stretch.document
-        revision = found.revision(stretch)
-        where = f"{span.repo}: {span.path}" + (f" @ {revision[:_ID_SHOWN]}" if revision else "")
-        objective = stretch.objective.replace("_", " ") + (f", {stretch.dropped} dropped" if stretch.dropped else "")
-        cells = [str(stretch.row), _range(stretch.columns), span.id[:_ID_SHOWN]]
-        cells += [visible(span.source), visible(where)]
-        table.add_row(*map(Text, [*cells, _range(stretch.tokens), _range(stretch.bytes), objective]))
-    out.print(table)
+    lines = [f"run {found.run}, step {found.step}: {shape}, from {found.shards}"]
+    table = [["row", "columns", "tokens", "bytes", "objective"], *map(_numbers, found.stretches)]
+    widths = [max(3, *(len(cell) for cell in column)) for column in list(zip(*table, strict=True))[:-1]]
+    heads = ["  ".join([*map(str.rjust, cells, widths), cells[-1]]) for cells in table]
+    lines.append(heads[0])
+    for head, stretch in zip(heads[1:], found.stretches, strict=True):
+        span, revision = stretch.document, found.revision(stretch)
+        where = f"{span.repo}: {span.path}" + (f" @ {revision}" if revision else "") + f", from {span.source}"
+        lines += [head, _INDENT + visible(where), _INDENT + span.id]
+    for line in lines:
+        out.print(Text(line), soft_wrap=True)
     if found.place is not None:
         _print_place(out, found, found.place)
+
+
+def _numbers(stretch: Stretch) -> list[str]:
+    """Where a stretch is in its step and in its document, and what it is trained with."""
+    objective = stretch.objective.replace("_", " ") + (f", {stretch.dropped} dropped" if stretch.dropped else "")
+    return [str(stretch.row), *map(_range, (stretch.columns, stretch.tokens, stretch.bytes)), objective]
 
 
 def _print_place(out: Console, found: Origins, place: Place) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ownlm import flow
+from ownlm.looking import visible
 from ownlm.pipeline.store import Store
 from ownlm.recipe.load import load_recipe
 from ownlm.tokens.shards.batches import Batch
@@ -131,19 +132,32 @@ def test_one_token(ownlm: Ownlm, traced: Traced) -> None:  # noqa: F811
             assert by_hash[stretch["document"]][slice(*token["bytes"])] == table[token["id"]]
 
 
-def test_a_person_reads_a_table_that_cannot_move_the_cursor(ownlm: Ownlm, traced: Traced) -> None:  # noqa: F811
-    shown = ""
-    for step in range(1, 7):
-        done = ownlm("shards", "who", "--step", step, "--home", traced.home)
+def test_a_person_reads_lines_that_cannot_move_the_cursor_and_cut_nothing_off(
+    ownlm: Ownlm,  # noqa: F811
+    traced: Traced,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At any width: ids and paths are in one piece, to be copied and searched for."""
+    shown: dict[int, str] = {}
+    for width in (40, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        done = ownlm("shards", "who", "--step", 6, "--home", traced.home)
         assert done.code == 0, done
-        shown += done.out
-    answer = asked(ownlm, traced, "--step", 6)
-    for entry in answer["stretches"]:
-        assert entry["document"][:12] in shown
+        shown[width] = done.out
+    assert shown[40] == shown[80] == shown[200]
+    lines, answer = [line.strip() for line in shown[80].splitlines()], asked(ownlm, traced, "--step", 6)
+    assert lines[0].startswith("run traced, step 6: rows 6, context 48")
+    assert len(lines) == 2 + 3 * len(answer["stretches"])
+    for number, entry in enumerate(answer["stretches"]):
+        head, where, identity = lines[2 + 3 * number : 5 + 3 * number]
+        columns, tokens = ("{}..{}".format(*entry[name]) for name in ("columns", "tokens"))
+        assert head.split()[:3] == [str(entry["row"]), columns, tokens]
+        assert entry["objective"].replace("_", " ") in head
+        assert where == f"{entry['repo']}: {visible(entry['path'])}, from {entry['source']}"
+        assert identity == entry["document"]
     assert any("\x1b[2J :smile: [red]" in entry["path"] for entry in answer["stretches"])
-    assert "[2J :smile: [red].py" in shown
-    assert "\x1b" not in shown
-    assert "run traced, step 1: rows 6, context 48" in shown
+    assert "[2J :smile: [red].py" in shown[80]
+    assert "\x1b" not in shown[80]
     one = ownlm("shards", "who", "--step", 2, "--row", 1, "--position", 0, "--home", traced.home)
     assert one.code == 0, one
     assert "token of it" in one.out
