@@ -233,6 +233,6 @@ def test_python_as_the_interpreter_reads_it() -> None:
         text = file.read_text(encoding="utf-8")
         expected, found = _read_by_the_interpreter(text), set(references("Python", text))
         both, mine, truth = both + len(expected & found), mine + len(found), truth + len(expected)
-    assert truth > 400
+    assert truth > 300
     assert both / truth > 0.99, "what follows a semicolon is not seen"
     assert both / mine > 0.98, "lines of a text in quotes may look like imports"
