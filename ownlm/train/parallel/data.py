@@ -62,4 +62,3 @@ def _replicate(modules: list[nn.Module], mesh: DeviceMesh) -> None:
     settings: dict[str, Any] = {"mesh": mesh, "mp_policy": MixedPrecisionPolicy(cast_forward_inputs=False)}
     for module in modules:
         replicate(module, **settings)
-

@@ -31,12 +31,10 @@ def shards(tensor: Tensor) -> int:
 
 
 def settle(weights: Iterable[nn.Parameter]) -> None:
-    """Sum gradients that are still sums over processes to come, as those of weights all processes hold may be."""
+    """Give gradients the places of their weights: those of tensor parallel may be sums to come, or whole."""
     for weight in weights:
-        grad = weight.grad
-        if isinstance(grad, DTensor) and any(isinstance(placement, Partial) for placement in grad.placements):
-            assert isinstance(weight, DTensor)
-            weight.grad = grad.redistribute(placements=weight.placements)
+        if isinstance(weight, DTensor) and isinstance(weight.grad, DTensor):
+            weight.grad = weight.grad.redistribute(placements=weight.placements)
 
 
 @torch.no_grad()

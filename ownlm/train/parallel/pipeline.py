@@ -110,10 +110,10 @@ class Pipelined:
             step(*first, target=labels_BL, labels_BL=labels_BL, segments_BL=segments_BL, return_outputs=False)
         return math.fsum(float(nats) for nats in self._nats)
 
-    def _loss(self, nats: Tensor, labels_BL: Tensor) -> Tensor:
+    def _loss(self, loss: Tensor, labels_BL: Tensor) -> Tensor:
         """Called by the schedule, in the last stage, for every part of a batch."""
-        self._nats.append(nats.detach())
-        return nats.sum() / self._divisor
+        self._nats.append(loss[1].detach())
+        return loss[0] / self._divisor
 
     def _pipe(self, stage: Stage, index: int, count: int, rows: int, group: Any) -> PipelineStage:
         """With the shapes that go between stages said beforehand, so that no extra pass finds them out."""
@@ -129,7 +129,7 @@ class Pipelined:
             count,
             device,
             input_args=tokens_BL if index == 0 else x_BLD,
-            output_args=torch.empty(1, device="meta", requires_grad=True) if index == count - 1 else x_BLD,
+            output_args=torch.empty(2, device="meta", requires_grad=True) if index == count - 1 else x_BLD,
             group=group,
         )
 

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from ownlm.model.config import Architecture
-from ownlm.model.decoder import Decoder, initial_weights
+from ownlm.model.architecture import Architecture
+from ownlm.model.decoder import Decoder
+from ownlm.model.initialize import initial_weights
+from ownlm.train.config import TrainConfig
 from ownlm.train.execution import Execution
 from ownlm.train.parallel import data, tensor
 from ownlm.train.parallel.computation import Computation, OneProcess
@@ -25,29 +27,30 @@ from ownlm.train.parallel.stage import Stage, cut, merged
 
 
 def place(
-    architecture: Architecture, seed: int, execution: Execution, layout: Layout, rows: int
+    architecture: Architecture, settings: TrainConfig, execution: Execution, layout: Layout
 ) -> tuple[Decoder, Computation]:
     """A fresh decoder as `layout` divides it.
 
     Args:
         architecture: the model.
-        seed: of its weights; they are the same in every layout.
+        settings: seed (weights are the same in every layout), batch, loss.
         execution: device, precision, compilation.
         layout: of this process.
-        rows: of a training batch, over all processes.
 
     Returns:
         The decoder with the weights this process holds (sharded ones as DTensors), and what computes with it.
     """
     if not isinstance(layout, MeshLayout):
-        decoder = Decoder(architecture, seed).to(execution.device)
+        decoder = Decoder(architecture, settings.seed).to(execution.device)
         return decoder, OneProcess(decoder, execution)
     with torch.device("meta"):
         whole, names = Decoder(architecture), Decoder(architecture)
     count = layout.config.pipeline
     indices = stages_of(layout)
     parts = [cut(whole, count * len(indices))[index] for index in indices]
-    stages = [Stage(part, index == count * len(indices) - 1) for part, index in zip(parts, indices, strict=True)]
+    context = layout.mesh["context"] if layout.config.context > 1 else None
+    last = count * len(indices) - 1
+    stages = [Stage(part, i == last, context, settings.z_loss) for i, part in zip(indices, parts, strict=True)]
     for part, stage in zip(parts, stages, strict=True):
         if layout.config.tensor > 1:
             tensor.divide(part, layout.weights["tensor"], layout.config.sequence)
@@ -57,10 +60,10 @@ def place(
         data.distribute(stage, part, layout, execution.bf16)
     mine = merged(parts)
     mine.to_empty(device=execution.device)
-    put(mine, initial_weights(names, seed))
+    put(mine, initial_weights(architecture, names.named_parameters(), settings.seed))
     if count == 1:
         return mine, OneStage(stages[0], execution, layout)
-    return mine, Pipelined(mine, stages, indices, execution, layout, rows)
+    return mine, Pipelined(mine, stages, indices, execution, layout, settings.batch)
 
 
 @torch.no_grad()

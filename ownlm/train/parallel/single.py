@@ -29,15 +29,15 @@ class OneStage:
     def backward(self, rows: Rows, labels: int) -> float:
         """See `Computation`."""
         with self._execution.autocast():
-            nats = self._stage(*rows)
-        (nats.sum() / max(1, labels)).backward()
+            minimized, nats = self._stage(*rows)
+        (minimized / max(1, labels)).backward()
         return nats.item()
 
     @torch.no_grad()
     def measure(self, rows: Rows) -> float:
         """See `Computation`."""
         with self._execution.autocast():
-            return self._stage(*rows).item()
+            return self._stage(*rows)[1].item()
 
     def clip(self, longest: float) -> float:
         """See `Computation`."""

@@ -1,6 +1,6 @@
 """`Stage`: a decoder, or a pipeline's part of one, with its loss: the module whose forward pass is distributed.
 
-tokens_BL (or, behind the first stage, x_BLD) ─► its layers ─► x_BLD, or from the last stage: summed nats [1]
+tokens_BL (or, behind the first stage, x_BLD) ─► its layers ─► x_BLD, or from the last stage: the loss, [2]
 """
 
 from __future__ import annotations
@@ -8,11 +8,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor, Replicate
 
+from ownlm.model.attention.choose import attention_over
 from ownlm.model.decoder import Decoder
-from ownlm.train.parallel.vocabulary import divided_loss_sum
+from ownlm.model.view import Attend
+from ownlm.train.loss import linear_cross_entropy
+from ownlm.train.parallel.context import Part
 
 
 class Elsewhere(nn.Module):
@@ -29,11 +34,14 @@ class Stage(nn.Module):
     Args:
         decoder: all of it, or from `cut` one part.
         is_last: it has the head, and gives the loss.
+        context: the places the positions of a row are divided over; None: all are here.
+        z_loss: see `ownlm.train.loss`.
     """
 
-    def __init__(self, decoder: Decoder, is_last: bool = True) -> None:
+    def __init__(self, decoder: Decoder, is_last: bool, context: DeviceMesh | None, z_loss: float) -> None:
         super().__init__()
-        self.decoder, self.is_last = decoder, is_last
+        self.decoder, self.is_last, self._context, self._z_loss = decoder, is_last, context, z_loss
+        self.is_first = isinstance(decoder.embed_tokens, nn.Embedding)
 
     def forward(self, x: Tensor, labels_BL: Tensor, segments_BL: Tensor) -> Tensor:
         """Hand on, or measure.
@@ -44,14 +52,62 @@ class Stage(nn.Module):
             segments_BL: equal numbers see each other.
 
         Returns:
-            x_BLD; in the last stage the sum of the cross-entropies, [1].
+            x_BLD; in the last stage what to minimize and the cross-entropies alone (nats), both sums, [2].
         """
-        if not self.is_last:
-            return self.decoder.hidden(x, segments_BL)
-        head = self.decoder.head_weight
-        if isinstance(head, DTensor):
-            return divided_loss_sum(self.decoder.hidden(x, segments_BL), head, labels_BL)[None].clone()
-        return self.decoder.loss_sum(x, labels_BL, segments_BL)[None].clone()
+        positions_L = torch.arange(labels_BL.shape[1], device=labels_BL.device)
+        attend: Attend
+        if self._context is None:
+            attend = attention_over(segments_BL, self._dtype(x.device.type), self.decoder.attention)
+        else:
+            part = Part.of(labels_BL.shape[1], self._context, labels_BL.device)
+            attend, positions_L = part.attend(segments_BL), part.positions_L
+            labels_BL, segments_BL = labels_BL[:, positions_L], segments_BL[:, positions_L]
+            x = x[:, positions_L] if self.is_first else x
+        view = self.decoder.view(positions_L[None], segments_BL, attend=attend)
+        x_BLD = self.decoder.embed_tokens(x)
+        for block in self.decoder.layers:
+            x_BLD = block(x_BLD, view)
+        return self._loss(self.decoder.last(x_BLD), labels_BL) if self.is_last else x_BLD
+
+    def _loss(self, x_BLD: Tensor, labels_BL: Tensor) -> Tensor:
+        head_VD, parts = self.decoder.head_weight, None
+        if isinstance(head_VD, DTensor):
+            parts, head_VD = HeadParts(head_VD), head_VD.to_local()
+        if isinstance(x_BLD, DTensor):
+            x_BLD = x_BLD.redistribute(placements=(Replicate(),)).to_local()
+        minimized, nats = linear_cross_entropy(
+            x_BLD.flatten(0, 1), head_VD, labels_BL.flatten(), z_loss=self._z_loss, parts=parts
+        )
+        auxiliary = self.decoder.auxiliary()
+        return torch.stack([minimized if auxiliary is None else minimized + auxiliary, nats])
+
+    @staticmethod
+    def _dtype(device: str) -> torch.dtype:
+        """Of queries."""
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+
+
+class HeadParts:
+    """The places that hold the other rows of a head: see `ownlm.train.loss.VocabularyParts`.
+
+    Rows are divided as torch does it: all places have equally many, but the last ones may have fewer, or none.
+    """
+
+    def __init__(self, head_VD: DTensor) -> None:
+        mesh = head_VD.device_mesh
+        self.most = -(-head_VD.shape[0] // mesh.size())
+        self.first = mesh.get_local_rank() * self.most
+        self._group = mesh.get_group()
+
+    def max(self, values: Tensor) -> Tensor:
+        """The largest over all places, elementwise."""
+        distributed.all_reduce(values := values.clone(), op=distributed.ReduceOp.MAX, group=self._group)
+        return values
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over all places, elementwise."""
+        distributed.all_reduce(values := values.clone(), group=self._group)
+        return values
 
 
 def cut(decoder: Decoder, stages: int) -> list[Decoder]:

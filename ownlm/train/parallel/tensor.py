@@ -22,7 +22,9 @@ from torch.distributed.tensor.parallel import (
     parallelize_module,
 )
 
-from ownlm.model.decoder import Attention, Block, Decoder, FeedForward
+from ownlm.model.block import Block
+from ownlm.model.decoder import Decoder
+from ownlm.model.feed_forward import FeedForward
 
 
 def divide(decoder: Decoder, mesh: DeviceMesh, sequence: bool) -> None:
@@ -41,7 +43,6 @@ def divide(decoder: Decoder, mesh: DeviceMesh, sequence: bool) -> None:
     for block in decoder.layers:
         if isinstance(block, Block):
             parallelize_module(block, mesh, _plan(block, sequence, stream))
-            _share_heads(block.self_attn, mesh.size())
 
 
 def _plan(block: Block, sequence: bool, stream: Placement) -> dict[str, ParallelStyle]:
@@ -57,14 +58,7 @@ def _plan(block: Block, sequence: bool, stream: Placement) -> dict[str, Parallel
         plan |= {"input_layernorm": SequenceParallel(), "post_attention_layernorm": SequenceParallel()}
         whole = {"input_layouts": (Shard(1),), "desired_input_layouts": (Replicate(),)}
         plan["mlp"] = PrepareModuleInput(**whole)
-        others = (None,) * 4
         plan["self_attn"] = PrepareModuleInput(
-            input_layouts=(Shard(1), *others), desired_input_layouts=(Replicate(), *others)
+            input_layouts=(Shard(1), None), desired_input_layouts=(Replicate(), None)
         )
     return plan
-
-
-def _share_heads(attention: Attention, places: int) -> None:
-    """The heads this place computes."""
-    attention.heads //= places
-    attention.kv_heads //= places

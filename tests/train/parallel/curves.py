@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ownlm.model.config import Architecture
+from ownlm.model.architecture import Architecture
 from ownlm.model.decoder import IGNORED
 from ownlm.tokens.shards.batches import Batch
-from ownlm.train.config import OptimizerConfig
+from ownlm.train.config import OptimizerConfig, TrainConfig
 from ownlm.train.execution import Execution
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.config import MeshConfig
@@ -51,7 +51,7 @@ def curve(
 ) -> Curve:
     """Train a few steps of two batches each."""
     execution = Execution("cpu", bf16=bf16, compiled=compiled, threads=1, machine="test")
-    decoder, computation = place(model, 0, execution, layout, ROWS)
+    decoder, computation = place(model, TrainConfig(batch=ROWS), execution, layout)
     rule = Optimizer(decoder, OptimizerConfig.model_validate(optimizer))
     token_bytes = np.ones(VOCABULARY, dtype=np.int64)
     stepper = Stepper(decoder, rule, execution, 0.5, token_bytes, layout, computation)

@@ -12,7 +12,9 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 
-def _enter(rank: int, world: int, port: int, folder: Path, run: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _enter(
+    rank: int, world: int, port: int, folder: Path, run: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": str(world)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=world)
