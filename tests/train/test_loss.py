@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import pytest
 import torch
@@ -125,8 +126,11 @@ def test_without_gradients_none_are_made() -> None:
 class _Place:
     """One of several threads that each hold some rows of the head."""
 
-    def __init__(self, first: int, meeting: threading.Barrier, table: list[Tensor | None], index: int) -> None:
-        self.first, self._meeting, self._table, self._index = first, meeting, table, index
+    def __init__(
+        self, first: int, most: int, meeting: threading.Barrier, table: list[Tensor | None], index: int
+    ) -> None:
+        self.first, self.most = first, most
+        self._meeting, self._table, self._index = meeting, table, index
 
     def _all(self, values: Tensor) -> Tensor:
         self._meeting.wait()
@@ -150,13 +154,14 @@ def test_rows_of_the_head_may_lie_in_several_places(cuts: list[int]) -> None:
     wanted, wanted_nats = plain(hidden_ND, weight_VD, labels_N, 1e-3)
     d_hidden, d_weight = torch.autograd.grad(wanted, [hidden_ND, weight_VD])
     count = len(cuts) - 1
+    most = max(end - first for first, end in pairwise(cuts))
     meeting, table = threading.Barrier(count, timeout=20), [None] * count
     results: dict[int, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
 
     def work(index: int) -> None:
         mine = weight_VD.detach()[cuts[index] : cuts[index + 1]].clone().requires_grad_()
         theirs = hidden_ND.detach().clone().requires_grad_()
-        place = _Place(cuts[index], meeting, table, index)  # type: ignore[arg-type]
+        place = _Place(cuts[index], most, meeting, table, index)  # type: ignore[arg-type]
         found, nats = linear_cross_entropy(theirs, mine, labels_N, z_loss=1e-3, parts=place)
         results[index] = (found.detach(), nats, *torch.autograd.grad(found, [theirs, mine]))
 
