@@ -1,6 +1,6 @@
 """`ownlm shards who`: which documents a training step read, and which stretch of each.
 
-The run's saved recipe says how it counts (batch, accumulate, seed, context, objectives), its shards hold the rest: the
+The run's saved recipe says how it counts (batches, seed, context, objectives), its shards hold the rest: the
 batches are made again, not logged. Needs no torch. Revisions are looked up in the corpus the shards were packed from.
 """
 
@@ -120,8 +120,8 @@ def trace(store: Store, record: RunRecord, step: int, *, row: int | None = None,
     vocabulary = Vocabulary.load(artifact_of(store, record, "vocabulary").path)
     recipe = read_saved_recipe(record)
     reader, train = ShardReader(shards.file(SPLIT), cache=store.cache), recipe.train
-    batches = Batches(reader, recipe.objectives, vocabulary, recipe.shards.context, train.batch, train.seed)
-    origins = StepOrigins(reader, batches, vocabulary, recipe.objectives, train.accumulate, train.steps)
+    batches = Batches(reader, recipe.objectives, vocabulary, recipe.shards.context, train.batch_sizes(), train.seed)
+    origins = StepOrigins(reader, batches, vocabulary, recipe.objectives, train.steps)
     if column is None or row is None:
         place, stretches = None, origins.stretches(step, row)
     else:

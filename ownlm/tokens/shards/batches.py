@@ -129,8 +129,11 @@ class Batches:
 
     def documents_of(self, step: int) -> list[list[tuple[DocumentSpan, Piece]]]:
         """For each row of a step's batch, the documents in it and which stretch of them."""
-        samples = self._samples(self.samples_of(step))
-        return [[(self._reader.document_at(piece.position), piece) for piece in row.pieces] for row in samples]
+        return [self.documents_in(index) for index in self.samples_of(step)]
+
+    def documents_in(self, index: int) -> list[tuple[DocumentSpan, Piece]]:
+        """The documents in sample number `index`, and which stretch of them."""
+        return [(self._reader.document_at(piece.position), piece) for piece in self.sample(index).pieces]
 
     def fetched_ahead(self, step: int) -> AbstractContextManager[None]:
         """While the block runs, fetch the shards that the batches from `step` on read, in that order."""

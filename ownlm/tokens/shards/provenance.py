@@ -4,7 +4,7 @@
     piece   │ tokens 310 .. 352 of A │ tokens 0 .. 214 of B       │     token 0 of a document is its opening end_of_text
     content │ bytes 1204 .. 1390     │ bytes 0 .. 803             │     of the document's UTF-8 content
 
-Steps are counted from 1, as in the training log. A step reads `accumulate` batches; their rows are counted through.
+Steps are counted from 1, as in the training log. A step's rows are those of all ranks and forward passes.
 The markers and the path before a file of a repository are its first tokens, and stand for none of its bytes.
 Stretches are half-open. Byte offsets are exact, because a token stands for a fixed number of bytes: they are sums of
 those numbers. A document whose tokens do not stand for its content byte by byte has none.
@@ -36,7 +36,7 @@ class Stretch:
     """A stretch of one document in a row of a step.
 
     Attributes:
-        row: the row, from 0 through all batches of the step.
+        row: the row of the step, from 0.
         columns: its columns in the row.
         objective: what it is trained with; anything but "next_token" lays its text out in another order.
         dropped: tokens of it that did not fit beside the objective's markers.
@@ -79,10 +79,9 @@ class StepOrigins:
 
     Args:
         reader: the training split.
-        batches: the run's batches over it.
+        batches: the run's steps over it.
         vocabulary: the one the shards were made with.
         objectives: the run's mix of them.
-        accumulate: batches of a step.
         steps: steps of the run.
     """
 
@@ -92,15 +91,13 @@ class StepOrigins:
         batches: Batches,
         vocabulary: Vocabulary,
         objectives: ObjectivesConfig,
-        accumulate: int,
         steps: int,
     ) -> None:
         middle = objectives.fill_in_the_middle
         self._whole_documents = 0 if middle is None or middle.level != "document" else LONGEST * batches.context
         self._reader, self._batches, self._vocabulary = reader, batches, vocabulary
-        self._accumulate, self._steps = accumulate, steps
+        self._steps = steps
         self._sizes: npt.NDArray[np.int64] = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
-        self.rows = accumulate * batches.size
 
     def stretches(self, step: int, row: int | None = None) -> list[Stretch]:
         """What the rows of `step`, or the one row, hold, in the order of columns.
@@ -108,15 +105,10 @@ class StepOrigins:
         Raises:
             InputError: the run has no such step, or a step no such row.
         """
-        self._check(step, row)
-        first = (step - 1) * self._accumulate
-        made = []
-        for batch in range(self._accumulate):
-            numbers = range(batch * self._batches.size, (batch + 1) * self._batches.size)
-            if row is None or row in numbers:
-                made += list(zip(numbers, self._batches.documents_of(first + batch), strict=True))
-        wanted = [pieces for pieces in made if row is None or row == pieces[0]]
-        return [self._stretch(number, span, piece) for number, pieces in wanted for span, piece in pieces]
+        samples = self._samples(step, row)
+        rows = range(len(samples)) if row is None else (row,)
+        made = ((number, self._batches.documents_in(samples[number])) for number in rows)
+        return [self._stretch(number, span, piece) for number, pieces in made for span, piece in pieces]
 
     def place(self, step: int, row: int, column: int) -> Place:
         """The token a row reads in `column`.
@@ -127,7 +119,7 @@ class StepOrigins:
         if not 0 <= column < self._batches.context:
             raise _outside("column", column, 0, self._batches.context - 1)
         stretch = next(s for s in self.stretches(step, row) if s.columns[0] <= column < s.columns[1])
-        sample = self._batches.sample((step - 1) * self.rows + row)
+        sample = self._batches.sample(self._samples(step, row)[row])
         token = int(sample.tokens_L[column])
         if stretch.objective == "next_token":
             offset = stretch.tokens[0] + column - stretch.columns[0]
@@ -169,11 +161,14 @@ class StepOrigins:
         begin = stretch.bytes[0] + start + before
         return begin, begin + len(table[ids[column]])
 
-    def _check(self, step: int, row: int | None) -> None:
+    def _samples(self, step: int, row: int | None) -> range:
+        """The samples of a step that the run has, and of which the row is one."""
         if not 1 <= step <= self._steps:
             raise _outside("step", step, 1, self._steps)
-        if row is not None and not 0 <= row < self.rows:
-            raise _outside("row", row, 0, self.rows - 1)
+        samples = self._batches.samples_of(step - 1)
+        if row is not None and not 0 <= row < len(samples):
+            raise _outside("row", row, 0, len(samples) - 1)
+        return samples
 
 
 def reading_order(ids: Sequence[int], special: SpecialTokens) -> list[int]:

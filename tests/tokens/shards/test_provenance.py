@@ -20,6 +20,7 @@ from ownlm.tokens.objectives.config import UL2, FillInTheMiddle, ObjectivesConfi
 from ownlm.tokens.shards.batches import Batches
 from ownlm.tokens.shards.provenance import StepOrigins, Stretch, reading_order, revisions
 from ownlm.tokens.shards.reader import ShardReader
+from ownlm.tokens.shards.sizes import BatchSizes
 from ownlm.tokens.shards.writer import ShardWriter
 from tests.tokens.corpora import pack_texts, program, rows, small
 
@@ -27,7 +28,7 @@ _, VOCABULARY, SHARDS = small()
 READER = ShardReader(SHARDS / "train")
 SPECIAL, TABLE = VOCABULARY.special, VOCABULARY.token_bytes
 CONTENTS = [program(seed).encode() for seed in range(120)]
-BATCH, ACCUMULATE, STEPS, CONTEXT = 3, 2, 1000, 64
+SIZES, STEPS, CONTEXT = BatchSizes([(0, 3), (300, 6)]), 1000, 64
 
 
 def made(
@@ -36,13 +37,13 @@ def made(
     objectives = ObjectivesConfig(
         fill_in_the_middle=FillInTheMiddle(rate=rate, **middle) if rate else None, ul2=UL2(rate=ul2) if ul2 else None
     )
-    batches = Batches(reader, objectives, VOCABULARY, CONTEXT, BATCH, seed)
-    return batches, StepOrigins(reader, batches, VOCABULARY, objectives, ACCUMULATE, STEPS)
+    batches = Batches(reader, objectives, VOCABULARY, CONTEXT, SIZES, seed)
+    return batches, StepOrigins(reader, batches, VOCABULARY, objectives, STEPS)
 
 
 def read(batches: Batches, step: int) -> np.ndarray:
     """The rows a training loop reads in a step, as it reads them."""
-    return np.concatenate([batches.batch((step - 1) * ACCUMULATE + index).tokens_BL for index in range(ACCUMULATE)])
+    return batches.batch(step - 1).tokens_BL
 
 
 def stored(stretch: Stretch) -> list[int]:
@@ -59,7 +60,7 @@ def test_stretches_are_the_rows_and_their_bytes_are_the_documents(
     batches, origins = made(min(rate, 1.0 - ul2), seed, ul2=ul2)
     tokens = read(batches, step)
     stretches = origins.stretches(step)
-    assert [s.row for s in stretches if s.columns[0] == 0] == list(range(BATCH * ACCUMULATE))
+    assert [s.row for s in stretches if s.columns[0] == 0] == list(range(SIZES.at(step - 1)))
     for before, after in pairwise(stretches):
         assert after.columns[0] == (before.columns[1] if before.row == after.row else 0)
     for stretch in stretches:
@@ -80,7 +81,7 @@ def test_stretches_are_the_rows_and_their_bytes_are_the_documents(
 def test_every_token_of_every_row_has_its_bytes(step: int, rate: float, ul2: float) -> None:
     batches, origins = made(rate, ul2=ul2)
     tokens, known = read(batches, step), 0
-    for row in range(BATCH * ACCUMULATE):
+    for row in range(SIZES.at(step - 1)):
         for column in range(CONTEXT):
             place = origins.place(step, row, column)
             assert (place.token, place.column) == (tokens[row, column], column)
@@ -100,7 +101,7 @@ def test_every_token_of_every_row_has_its_bytes(step: int, rate: float, ul2: flo
 
 
 @settings(max_examples=25)
-@given(st.integers(1, STEPS), st.integers(0, BATCH * ACCUMULATE - 1), st.integers(0, 2**40), st.booleans())
+@given(st.integers(1, STEPS), st.integers(0, 2), st.integers(0, 2**40), st.booleans())
 def test_a_laid_out_pieces_tokens_abut_in_the_order_of_the_text(step: int, row: int, seed: int, ul2: bool) -> None:
     batches, origins = made(0.0 if ul2 else 1.0, seed, ul2=float(ul2))
     tokens = read(batches, step)
@@ -152,7 +153,7 @@ def texts_between_markers(ids: list[int]) -> list[bytes]:
 def test_one_row_is_that_row_of_all() -> None:
     _, origins = made()
     whole = origins.stretches(9)
-    for row in range(BATCH * ACCUMULATE):
+    for row in range(SIZES.at(9 - 1)):
         assert origins.stretches(9, row) == [stretch for stretch in whole if stretch.row == row]
 
 
@@ -162,8 +163,9 @@ def test_one_row_is_that_row_of_all() -> None:
         ((0, None), ["no step 0", "from 1 to 1000"]),
         ((1001, None), ["no step 1001", "from 1 to 1000"]),
         ((-3, 0), ["no step -3"]),
-        ((1, -1), ["no row -1", "from 0 to 5"]),
-        ((1, 6), ["no row 6", "from 0 to 5"]),
+        ((1, 3), ["no row 3", "from 0 to 2"]),
+        ((301, 6), ["no row 6", "from 0 to 5"]),
+        ((301, -1), ["no row -1"]),
         ((1, 0, 64), ["no column 64", "from 0 to 63"]),
         ((1, 0, -1), ["no column -1"]),
     ],

@@ -273,7 +273,7 @@ def test_every_token_of_every_row_is_traced(reader: ShardReader, objectives: Obj
     texts = {hashlib.sha256(d.content.encode()).hexdigest(): d.content.encode() for d in PROJECTS}
     spans, documents, _ = _owners(reader)
     made = Batches(reader, objectives, VOCABULARY, 64, 3, seed=1)
-    origins = StepOrigins(reader, made, VOCABULARY, objectives, 1, 1000)
+    origins = StepOrigins(reader, made, VOCABULARY, objectives, 1000)
     headers = known = 0
     for step in (1, 5, 9, 14):
         tokens = made.batch(step - 1).tokens_BL
