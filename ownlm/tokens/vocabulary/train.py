@@ -115,14 +115,15 @@ def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: 
 def _resized(
     tokenizer: Tokenizer, sample: DocumentSample, config: VocabularyConfig, progress: Progress
 ) -> list[Tokenizer]:
-    """A vocabulary of another size from the same sample, for the report; none where there is no other size."""
+    """A vocabulary of another size from the same sample, or of as many tokens as that yields; none if it is no other."""
     least = fewest(SpecialTokens(config.reserved))
     size = max(config.compare_size or config.size // 2, least)
-    if size == config.size:
-        return []
     if size < config.size:
         return [cut(tokenizer, size)]
-    return [train_tokenizer(sample, config.model_copy(update={"size": size}), progress)]
+    if size == config.size:
+        return []
+    larger = train_tokenizer(sample, config.model_copy(update={"size": size}), progress)
+    return [larger] if larger.get_vocab_size(with_added_tokens=True) > config.size else []
 
 
 def save(tokenizer: Tokenizer, special: SpecialTokens, out: Path) -> None:
