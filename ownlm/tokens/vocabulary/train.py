@@ -115,7 +115,7 @@ def train_tokenizer(sample: DocumentSample, config: VocabularyConfig, progress: 
 def _resized(
     tokenizer: Tokenizer, sample: DocumentSample, config: VocabularyConfig, progress: Progress
 ) -> list[Tokenizer]:
-    """A vocabulary of another size from the same sample, or of as many tokens as that yields; none if it is no other."""
+    """A vocabulary of another size from the same sample, or of all the tokens that yields; none if it is no other."""
     least = fewest(SpecialTokens(config.reserved))
     size = max(config.compare_size or config.size // 2, least)
     if size < config.size:
