@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from ownlm.tokens.shards.storage import free_bytes
 FOLDER, LIMIT = "OWNLM_SHARD_CACHE", "OWNLM_SHARD_CACHE_GB"
 DEFAULT_GB = 200.0
 _PART = ".part"
+_POLL_S = 0.02
 
 
 class ShardCache:
@@ -146,14 +148,33 @@ def cache_at(home: Path | None) -> ShardCache:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO]:
-    """The file open for reading and writing, while nobody else has it."""
+    """The file open for reading and writing, while nobody else has it.
+
+    Waits by asking: what was renamed while we waited may stay locked, by those who read it, as long as they like.
+    """
     while True:
         with path.open("a+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if os.fstat(stream.fileno()).st_ino == path.stat().st_ino:  # not renamed or removed while we waited
-                    yield stream
-                    return
+            while not _lock(stream, fcntl.LOCK_EX) and _same(stream, path):
+                time.sleep(_POLL_S)
+            if _same(stream, path) and _lock(stream, fcntl.LOCK_EX):
+                yield stream
+                return
+
+
+def _lock(stream: BinaryIO, kind: int) -> bool:
+    try:
+        fcntl.flock(stream, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _same(stream: BinaryIO, path: Path) -> bool:
+    """Whether the open file is still the one at that path: not renamed, not removed."""
+    try:
+        return os.fstat(stream.fileno()).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _size(path: Path) -> int | None:
@@ -166,7 +187,6 @@ def _size(path: Path) -> int | None:
 def _remove(path: Path) -> bool:
     """Remove a file unless anybody has it open; whether it is gone."""
     with contextlib.suppress(OSError), path.open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(stream.fileno()).st_nlink:
+        if _lock(stream, fcntl.LOCK_EX) and _same(stream, path):
             path.unlink()
     return not path.exists()

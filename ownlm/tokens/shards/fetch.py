@@ -13,18 +13,14 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from ownlm.errors import ArtifactError, OwnlmError, ServerError, first_line
+from ownlm.errors import OwnlmError, ServerError, first_line
 from ownlm.tokens.shards.index import FileFacts, ShardFacts
-from ownlm.tokens.shards.storage import CHUNK, Storage, advice_for
+from ownlm.tokens.shards.storage import CHUNK, DamagedError, Storage, advice_for
 
 TRIES = 4
 WAIT_S = 0.5
 """Before the second try; twice as long before each later one."""
 _CODECS = {"zstd": "zstd", "gz": "gzip", "bz2": "bz2", "br": "brotli"}
-
-
-class DamagedError(ArtifactError):
-    """A file's bytes are not those its index describes."""
 
 
 def fetch(storage: Storage, shard: ShardFacts, out: BinaryIO) -> None:

@@ -8,6 +8,7 @@ MDS of others          index.json and shards: the documents table is made and ke
 from __future__ import annotations
 
 from collections.abc import Callable
+from mmap import ACCESS_READ, mmap
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -91,7 +92,7 @@ class Split(Location):
         super().__init__(where)
         self._cache, self._foreign = cache_at(cache), foreign or Foreign()
         self.mds, self.shards = self.index.mds, self.index.shards
-        self._lock: BinaryIO | None = None
+        self._map: mmap | None = None
         self.table, self.facts = self._ours() if self.index.ours is not None else self._others()
 
     def open_tokens(self, bounds: Integers) -> TokenStream | MdsStream:
@@ -126,9 +127,7 @@ class Split(Location):
             return self.folder.path / table.name, dict(facts)
         shard, key = ShardFacts(table, 0), table.key
         assert key is not None
-        # Kept open, so that the cache keeps it.
-        self._lock = self._cache.open(key, table.size, lambda out: fetch(self.home, shard, out))
-        return Path(self._lock.name), dict(facts)
+        return self._kept(self._cache.open(key, table.size, lambda out: fetch(self.home, shard, out))), dict(facts)
 
     def _others(self) -> tuple[Path, dict[str, Any]]:
         column = token_column(self.index, self._foreign, self.where)
@@ -137,14 +136,19 @@ class Split(Location):
         def make(out: BinaryIO) -> None:
             write_table(self.index, column, self._open(lambda _, part: part), out)
 
-        self._lock = self._cache.open(key, None, make)
-        table = Path(self._lock.name)
+        table = self._kept(self._cache.open(key, None, make))
         described = pq.read_metadata(table)
         lengths = pq.read_table(table, columns=["length"]).column(0).to_numpy()
         groups = [described.row_group(number).num_rows for number in range(described.num_row_groups)]
         facts = {"documents": len(lengths), "tokens": int(lengths.sum()), "bytes": 0, "table": {"row_groups": groups}}
         stored = pq.read_schema(table).metadata[b"dtype"].decode()
         return table, facts | {"dtype": stored, "vocabulary": self._foreign.vocabulary}
+
+    def _kept(self, stream: BinaryIO) -> Path:
+        """The path of a file of the cache, mapped, so that the cache keeps it as long as this split is there."""
+        with stream:
+            self._map = mmap(stream.fileno(), 0, access=ACCESS_READ)
+            return Path(stream.name)
 
     def _begins(self) -> Callable[[int, Bytes, Integers], Integers]:
         """How the ids of a shard's documents are found."""

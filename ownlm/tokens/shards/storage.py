@@ -27,6 +27,10 @@ class MissingError(ArtifactError):
     """A file is not where it should be."""
 
 
+class DamagedError(ArtifactError):
+    """A file's bytes are not those its index describes."""
+
+
 class Storage(Protocol):
     """Where the files of a split are."""
 
@@ -159,6 +163,12 @@ class Bucket:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             said = redact(first_line(error))
+            if type(error).__name__ == "FlexibleChecksumError":  # botocore's, which this file cannot import
+                raise DamagedError(
+                    f"a file's bytes are not what its server says of them: {said}",
+                    where=self.where(name),
+                    advice=advice_for(self),
+                ) from error
             raise ServerError(
                 f"the storage does not give or take a file: {said}", where=self.where(name), advice=_REACH
             ) from error
