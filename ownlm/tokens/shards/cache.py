@@ -90,9 +90,9 @@ class ShardCache:
             if (found := _size(self.folder / key)) is not None and size in (found, None):  # made while we waited
                 Path(part.name).unlink()
                 return
-            self._make_room(size or 0)
-            part.truncate(0)
             try:
+                part.truncate(0)
+                self._make_room(size or 0)
                 make(part)
                 part.flush()
                 os.fsync(part.fileno())
