@@ -45,15 +45,20 @@ def put_weights(decoder: Decoder, weights: dict[str, torch.Tensor], where: Path)
 
 
 def save_model(decoder: Decoder, out: Path) -> None:
-    """Write both files into `out`; the same weights give the same bytes.
+    """Write both files into `out`; see `save_weights`."""
+    save_weights(decoder.architecture, weights_of(decoder), out)
+
+
+def save_weights(architecture: Architecture, weights: dict[str, torch.Tensor], out: Path) -> None:
+    """Write both files into `out`; the same weights (as `weights_of` gives them) give the same bytes.
 
     Raises:
         StorageError: when the disk is full or the folder cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        save_file(weights_of(decoder), out / WEIGHTS_FILE, metadata={"format": "pt"})
-        text = json.dumps(decoder.architecture.to_json(), indent=2, sort_keys=True) + "\n"
+        save_file(weights, out / WEIGHTS_FILE, metadata={"format": "pt"})
+        text = json.dumps(architecture.to_json(), indent=2, sort_keys=True) + "\n"
         (out / ARCHITECTURE_FILE).write_text(text, encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise StorageError(

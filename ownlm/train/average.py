@@ -56,8 +56,8 @@ class Average:
             weight.copy_(mean)
 
     def state(self) -> dict[str, Tensor]:
-        """The mean by name, on the CPU."""
-        return {name: mean.cpu().contiguous() for name, mean in self._means.items()}
+        """The mean by name, divided as the weights are."""
+        return dict(self._means)
 
     def load(self, state: dict[str, Tensor]) -> None:
         """The inverse of `state`.

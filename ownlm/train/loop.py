@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from ownlm.errors import TrainingError
 from ownlm.model.decoder import Decoder
-from ownlm.model.load import put_weights, weights_of
+from ownlm.model.load import put_weights
 from ownlm.pipeline.progress import Progress, Task
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.tokens.shards.batches import Batch, Batches
@@ -34,6 +34,7 @@ from ownlm.train.execution import Execution
 from ownlm.train.observer import Action, Observer, Rewind, Skip, Stop, strongest
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.layout import Layout
+from ownlm.train.parallel.state import mine, put, whole
 from ownlm.train.position import Position
 from ownlm.train.schedule import learning_rate
 from ownlm.train.step import Measured, Stepper, total
@@ -202,20 +203,33 @@ class Trainer:
         return config.eval_every > 0 and step // config.eval_every > (step - config.log_every) // config.eval_every
 
     def _save(self, position: Position) -> None:
-        tensors = {_WEIGHTS + name: weight for name, weight in weights_of(self._decoder).items()}
-        tensors |= {_OPTIMIZER + name: value for name, value in self._optimizer.state().items()}
+        parts = {_WEIGHTS: self._decoder.state_dict(), _OPTIMIZER: self._optimizer.state()}
         if self._average is not None:
-            tensors |= {_AVERAGE + name: mean for name, mean in self._average.state().items()}
+            parts[_AVERAGE] = self._average.state()
+        tensors = {
+            prefix + name: tensor
+            for prefix, part in parts.items()
+            for name, tensor in whole(self._decoder, part, self._layout).items()
+        }
         progress: dict[str, JsonValue] = {
             "position": position.to_json(),
-            "execution": self._execution.to_json(),
+            "execution": self._layout.execution(self._execution.to_json()),
             "observers": {observer.name: observer.state() for observer in self._observers},
         }
-        self._checkpoints.save(Checkpoint(position.step, tensors, progress))
+        if self._layout.is_first:
+            self._checkpoints.save(Checkpoint(position.step, tensors, progress))
+        self._layout.barrier()
+
+    def _newest(self, until: int | None = None) -> Checkpoint | None:
+        """The newest checkpoint; the first process has removed what is damaged before others look."""
+        if self._layout.is_first:
+            self._checkpoints.newest(until)
+        self._layout.barrier()
+        return self._checkpoints.newest(until)
 
     def _resume(self) -> Position:
         """Put back the newest checkpoint's state, if there is one."""
-        found = self._checkpoints.newest()
+        found = self._newest()
         if found is not None:
             position = self._restore(found)
             position.resumed.append(position.step)
@@ -237,7 +251,7 @@ class Trainer:
         Raises:
             TrainingError: when no checkpoint is old enough, or nothing that is still to be read is left out.
         """
-        found = self._checkpoints.newest(until=action.step)
+        found = self._newest(until=action.step)
         if found is None:
             raise TrainingError(
                 f"step {position.step} asks to go back to step {action.step}, but no checkpoint that old is kept",
@@ -258,23 +272,30 @@ class Trainer:
         back.rewound = [*position.rewound, (position.step, back.step)]
         for observer in self._observers:
             observer.started(back)
-        self._checkpoints.drop_after(back.step)
+        if self._layout.is_first:
+            self._checkpoints.drop_after(back.step)
         self._save(back)
         return back
 
     def _restore(self, found: Checkpoint) -> Position:
         """Put back a checkpoint's state; metrics logged after it are dropped."""
-        put_weights(self._decoder, dict(split_tensors(found.tensors, _WEIGHTS)), self._checkpoints.path)
-        self._optimizer.load(dict(split_tensors(found.tensors, _OPTIMIZER)))
+        weights, optimizer, average = (
+            dict(split_tensors(found.tensors, prefix)) for prefix in (_WEIGHTS, _OPTIMIZER, _AVERAGE)
+        )
+        if self._layout.mesh is None:
+            put_weights(self._decoder, weights, self._checkpoints.path)
+        else:
+            put(self._decoder, weights)
+        self._optimizer.load(mine(self._decoder, optimizer, self._layout))
         if self._average is not None:
-            self._average.load(dict(split_tensors(found.tensors, _AVERAGE)))
+            self._average.load(mine(self._decoder, average, self._layout))
         self._metrics.rewind(found.step)
         progress: dict[str, Any] = found.progress
         for observer in self._observers:
             if observer.name in progress["observers"]:
                 observer.load(progress["observers"][observer.name])
         position = Position.from_json(found.step, progress["position"])
-        position.moved |= progress["execution"] != self._execution.to_json()
+        position.moved |= progress["execution"] != self._layout.execution(self._execution.to_json())
         return position
 
     def _not_finite(self, position: Position, seen: Measured) -> TrainingError:

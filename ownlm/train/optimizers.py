@@ -57,10 +57,10 @@ class Optimizer:
             weight.grad = None
 
     def state(self) -> dict[str, Tensor]:
-        """All state, as `weight name/state name` -> tensor on the CPU."""
+        """All state, as `weight name/state name` -> tensor, divided as the weight is."""
         names: dict[Tensor, str] = {weight: name for name, weight in self._weights.items()}
         return {
-            f"{names[weight]}/{key}": value.detach().cpu().contiguous()
+            f"{names[weight]}/{key}": value.detach()
             for part in self._parts
             for weight, values in part.state.items()
             for key, value in values.items()

@@ -18,8 +18,7 @@ from pydantic import JsonValue
 
 from ownlm.errors import CorpusError
 from ownlm.model.config import Architecture
-from ownlm.model.decoder import Decoder
-from ownlm.model.load import save_model
+from ownlm.model.load import save_weights
 from ownlm.pipeline.stage import StageContext
 from ownlm.recipe.base import canonical_json
 from ownlm.tokens.objectives.config import ObjectivesConfig
@@ -32,6 +31,11 @@ from ownlm.train.config import TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
 from ownlm.train.loop import Trainer
 from ownlm.train.optimizers import Optimizer
+from ownlm.train.parallel.check import check_mesh
+from ownlm.train.parallel.launch import launch
+from ownlm.train.parallel.layout import Layout
+from ownlm.train.parallel.place import place
+from ownlm.train.parallel.state import whole
 from ownlm.train.position import Position
 from ownlm.train.report import Summary, write_report
 from ownlm.train.step import Stepper
@@ -55,18 +59,28 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
     """
     config = context.config
     assert isinstance(config, TrainStage)
+    if config.train.mesh.places > 1:
+        return launch(context)
+    return train_in(context, Layout())
+
+
+def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
+    """Train as one process of a layout; only the first writes. Args and errors are those of `train`."""
+    config = context.config
+    assert isinstance(config, TrainStage)
     settings = config.train
     vocabulary = Vocabulary.load(context.inputs["vocabulary"].path)
     reader = ShardReader(context.inputs["shards"].file("train"), cache=context.cache)
     batches = Batches(reader, config.objectives, vocabulary, config.context, settings.batch_sizes(), settings.seed)
     _check_enough(batches, settings, reader)
     architecture = config.model.architecture(vocabulary.size, config.context)
+    check_mesh(settings, architecture)
     tokens = settings.all_windows() * config.context
     flops = float(architecture.training_flops_per_token * tokens)
     execution = choose_execution(settings, flops)
     with deterministic(execution):
         torch.manual_seed(settings.seed)  # nothing draws from it today; should something ever, it is repeatable
-        decoder = Decoder(architecture, settings.seed).to(execution.device)
+        decoder, computation = place(architecture, settings, execution, layout)
         optimizer = Optimizer(decoder, settings.optimizer)
         average = None if settings.average is None else Average(decoder, settings.average)
         token_bytes = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
@@ -75,8 +89,8 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
             decoder=decoder,
             execution=execution,
             batches=batches,
-            heldout=_heldout_batches(context, config, vocabulary),
-            stepper=Stepper(decoder, optimizer, execution, settings.clip, token_bytes),
+            heldout=[layout.part(one, settings.batch) for one in _heldout_batches(context, config, vocabulary)],
+            stepper=Stepper(decoder, optimizer, execution, settings.clip, token_bytes, layout, computation),
             optimizer=optimizer,
             checkpoints=CheckpointFolder(
                 context.scratch / "checkpoints", _fingerprint(context, config, architecture, vocabulary)
@@ -84,12 +98,16 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
             metrics=context.metrics,
             progress=context.progress,
             average=average,
+            layout=layout,
         ).run()
     with average.applied() if average is not None else nullcontext():
-        save_model(decoder, context.out)
+        weights = whole(decoder, decoder.state_dict(), layout)
+        if layout.is_first:
+            save_weights(architecture, weights, context.out)
     metrics = _headline(position, architecture, tokens, flops, batches.windows * config.context)
-    write_report(context, Summary(config, architecture, execution, position, metrics, reader.total_tokens))
-    context.metrics.summary(metrics)
+    if layout.is_first:
+        write_report(context, Summary(config, architecture, execution, position, metrics, reader.total_tokens))
+        context.metrics.summary(metrics)
     return metrics
 
 
@@ -123,7 +141,7 @@ def _heldout_batches(context: StageContext, config: TrainStage, vocabulary: Voca
 def _fingerprint(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
     """Of all that the weights depend on: a checkpoint of anything else is not continued."""
     values = {
-        "config": config.model_dump(mode="json", exclude={"train": {"loader"}}),
+        "config": config.model_dump(mode="json", exclude={"train": {"loader", "mesh"}}),
         "architecture": architecture.to_json(),
         "vocabulary": vocabulary.content,
         "shards": context.inputs["shards"].manifest.content,

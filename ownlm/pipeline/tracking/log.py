@@ -74,6 +74,10 @@ class MetricLog:
         self._append(json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n")
         self._tell_step(int(step), now, numbers)
 
+    def forward(self, step: int, when: float, values: Mapping[str, float]) -> None:
+        """Hand a line that another process wrote to this file on to the trackers."""
+        self._tell(lambda tracker: tracker.log(step, values, when))
+
     def rewind(self, step: int) -> None:
         """Drop every line after `step`, and a torn last line: to go on from a checkpoint made at `step`.
 

@@ -1,6 +1,6 @@
 """`Computation`: forward and backward of a model as a layout divides it. One process: the decoder itself.
 
-Stepper ─► Computation.backward(batch) ─┬─ one process        decoder.loss_sum, compiled where chosen
+Stepper ─► Computation.backward(batch) ─┬─ one process        the decoder, blocks compiled where chosen
                                         ├─ one stage          Stage under data, tensor, context parallel
                                         └─ several stages     torch.distributed.pipelining (pipeline.py)
 """
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ownlm.model.decoder import Decoder
 from ownlm.train.execution import Execution
+from ownlm.train.loss import linear_cross_entropy
 
 Rows = tuple[Tensor, Tensor, Tensor]
 """tokens_BL, labels_BL, segments_BL of this process's rows, on its device."""
@@ -41,25 +42,39 @@ class OneProcess:
 
     Args:
         decoder: on the execution's device.
-        execution: precision and compilation.
+        execution: precision; blocks are compiled already where chosen.
+        z_loss: see `ownlm.train.loss`.
     """
 
-    def __init__(self, decoder: Decoder, execution: Execution) -> None:
-        self._decoder, self._execution = decoder, execution
-        compiled = torch.compile(decoder.loss_sum, dynamic=False) if execution.compiled else None
-        self._loss = compiled or decoder.loss_sum
+    def __init__(self, decoder: Decoder, execution: Execution, z_loss: float = 0.0) -> None:
+        self._decoder, self._execution, self._z_loss = decoder, execution, z_loss
 
     def backward(self, rows: Rows, labels: int) -> float:
         """See `Computation`."""
-        with self._execution.autocast():
-            nats = self._loss(*rows)
-        (nats / max(1, labels)).backward()  # type: ignore[no-untyped-call]
+        minimized, nats = self._loss(rows)
+        auxiliary = self._decoder.auxiliary()
+        if auxiliary is not None:
+            minimized = minimized + auxiliary
+        (minimized / max(1, labels)).backward()  # type: ignore[no-untyped-call]
         return nats.item()
 
+    @torch.no_grad()
     def measure(self, rows: Rows) -> float:
         """See `Computation`. Not compiled: it would cost a second start-up."""
+        with torch.compiler.set_stance("force_eager"):
+            return self._loss(rows)[1].item()
+
+    def _loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        tokens_BL, labels_BL, segments_BL = rows
         with self._execution.autocast():
-            return self._decoder.loss_sum(*rows).item()
+            hidden_BLD = self._decoder.hidden(tokens_BL, segments_BL)
+            return linear_cross_entropy(
+                hidden_BLD.flatten(0, 1),
+                self._decoder.head_weight,
+                labels_BL.flatten(),
+                z_loss=self._z_loss,
+                compiled=self._execution.compiled and self._execution.device == "cuda",
+            )
 
     def clip(self, longest: float) -> float:
         """See `Computation`."""

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from ownlm.recipe.base import Config
 
+INTERLEAVED_STAGES = 2
+"""Stages of one process in the interleaved schedule."""
+
 
 class MeshConfig(Config):
     """Ways to divide one training run; their product is the number of places (GPUs, or processes on CPUs).
@@ -29,11 +32,20 @@ class MeshConfig(Config):
     microbatches: int = Field(0, ge=0, description="parts of a batch in the pipeline; 0: two for every stage")
     context: int = Field(1, ge=1, description="places the sequence is split over (context parallel)")
     expert: int = Field(1, ge=1, description="places the experts are split over; reuses data x shard x context")
+    nodes: int = Field(1, ge=1, description="machines, each with an equal part of the places (`ownlm train join`)")
+    rendezvous: str = Field(
+        "", description="HOST:PORT of the machine that runs the recipe, where the others join; needed with nodes > 1"
+    )
 
     @property
     def places(self) -> int:
         """Processes of the whole run."""
         return math.prod((self.data, self.shard, self.tensor, self.pipeline, self.context))
+
+    @property
+    def stages(self) -> int:
+        """Of the pipeline; a process has two in the interleaved schedule."""
+        return self.pipeline * (INTERLEAVED_STAGES if self.schedule == "interleaved" and self.pipeline > 1 else 1)
 
     @property
     def row_parts(self) -> int:

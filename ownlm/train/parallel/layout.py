@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from ownlm.train.parallel.config import MeshConfig
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ class Layout:
     mesh: DeviceMesh | None = None
     weights: DeviceMesh | None = None
     checkpoint_group: ProcessGroup | None = None
+
+    def execution(self, values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """What the last bits of a run depend on, beside its settings: the execution, and the mesh if there is one."""
+        return values
 
     @property
     def is_first(self) -> bool:
@@ -101,6 +107,10 @@ class MeshLayout(Layout):
         self._totals = self.mesh["pipeline", "data", "shard", "context"]._flatten("totals")
         # A barrier is a sum that is waited for: of a group of its own, it does not need a device.
         self.checkpoint_group = distributed.new_group(backend="gloo")
+
+    def execution(self, values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """What the last bits of a run depend on, beside its settings: the execution, and the mesh if there is one."""
+        return values | {"mesh": self.config.model_dump(mode="json", exclude={"nodes", "rendezvous"})}
 
     def rows(self, size: int) -> range:
         """This process's rows of a batch of `size` rows."""

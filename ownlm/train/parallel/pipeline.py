@@ -26,15 +26,11 @@ from ownlm.train.parallel.gradients import clip, local, settle
 from ownlm.train.parallel.layout import MeshLayout
 from ownlm.train.parallel.stage import Stage
 
-INTERLEAVED_STAGES = 2
-"""Stages of one process in the interleaved schedule."""
-
 
 def stages_of(layout: MeshLayout) -> list[int]:
     """The numbers of this process's stages."""
-    mine, count = layout.mesh["pipeline"].get_local_rank(), layout.config.pipeline
-    rounds = INTERLEAVED_STAGES if layout.config.schedule == "interleaved" and count > 1 else 1
-    return [mine + count * turn for turn in range(rounds)]
+    config = layout.config
+    return list(range(layout.mesh["pipeline"].get_local_rank(), config.stages, config.pipeline))
 
 
 class Pipelined:
@@ -61,7 +57,7 @@ class Pipelined:
         self._decoder, self._stages, self._execution, self._layout = decoder, stages, execution, layout
         self._divisor, self._nats = 1, [torch.zeros(1)]
         self._micro = layout.config.microbatches_of(rows)
-        count = layout.config.pipeline * len(indices)
+        count = layout.config.stages
         part = len(layout.rows(rows)) // self._micro
         group = layout.mesh["pipeline"].get_group()
         pipes = [self._pipe(stage, index, count, part, group) for stage, index in zip(stages, indices, strict=True)]

@@ -1,0 +1,71 @@
+"""Errors of a worker, told to the stage: as the error they are, with the rank, not as a traceback of the launcher.
+
+A worker writes its error to the file torch's elastic agent names (TORCHELASTIC_ERROR_FILE), in the agent's own form
+with one more key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ownlm import errors
+from ownlm.errors import OwnlmError, TrainingError, first_line
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+_OWN = "ownlm"
+
+
+def tell(error: BaseException, rank: int) -> None:
+    """Write an error where the agent looks for it."""
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not path:
+        return
+    said: dict[str, Any] = {
+        "message": {
+            "message": f"{type(error).__name__}: {error}",
+            "extraInfo": {"py_callstack": traceback.format_exc(), "timestamp": str(int(time.time()))},
+        }
+    }
+    if isinstance(error, OwnlmError):
+        kind = type(error).__name__
+        said[_OWN] = {"kind": kind, "what": error.what, "where": error.where, "advice": error.advice, "rank": rank}
+    Path(path).write_text(json.dumps(said), encoding="utf-8")
+
+
+def failed(error: ChildFailedError, logs: Path) -> OwnlmError:
+    """The error to raise for a job some of whose workers failed: the first that says why, else the first."""
+    failures = sorted(error.failures.items(), key=lambda item: (item[1].timestamp, item[0]))
+    for _, failure in failures:
+        own = failure.error_file_data.get(_OWN)
+        if own is not None:
+            return _again(own)
+    rank, first = failures[0]
+    return TrainingError(
+        f"the training process of rank {rank} ended: {_reason(first)}",
+        where=logs,
+        advice="look at that rank's stderr.log; the same command goes on from the last checkpoint",
+    )
+
+
+def _again(said: dict[str, Any]) -> OwnlmError:
+    kind = getattr(errors, said["kind"], TrainingError)
+    where = said["where"]
+    raised: OwnlmError = kind(said["what"], where=where, advice=said["advice"])
+    if said["rank"] > 0:
+        raised.add_note(f"in the training process of rank {said['rank']}")
+    return raised
+
+
+def _reason(failure: ProcessFailure) -> str:
+    if failure.exitcode < 0:
+        return f"signal {failure.signal_name()}"
+    message = failure.error_file_data.get("message", {})
+    text = message.get("message", "") if isinstance(message, dict) else ""
+    return first_line(RuntimeError(text)) if text else f"exit code {failure.exitcode}"

@@ -1,0 +1,153 @@
+"""Start the processes of a mesh and wait for them: torch's elastic agent, which is torchrun's own code.
+
+    ownlm run ─► train stage ─► job.json ─► agent ─┬─► python -m ownlm.train.worker job.json    (rank 0: writes all)
+                     ▲                             ├─► ...
+                     └── metrics.jsonl, result ◄───┘
+    other machines:  ownlm train join job.json --rendezvous HOST:PORT
+
+The first machine holds the meeting place (c10d). What a worker prints goes to scratch/logs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from ownlm.errors import OwnlmError, TrainingError
+from ownlm.pipeline.stage import StageContext
+from ownlm.train.config import TrainStage
+from ownlm.train.parallel.check import check_machine
+from ownlm.train.parallel.config import MeshConfig
+from ownlm.train.parallel.failure import failed
+from ownlm.train.parallel.follow import Follower
+from ownlm.train.parallel.job import read_job, read_result, write_job
+
+if TYPE_CHECKING:
+    from torch.distributed.launcher.api import LaunchConfig
+
+LOGS = "logs"
+_HERE = "127.0.0.1:0"
+_STOPPED_AFTER_S = 10
+
+
+def launch(context: StageContext) -> dict[str, JsonValue]:
+    """Train in the places of the recipe's mesh; returns what the stage returns.
+
+    Raises:
+        RecipeError: more places than this machine has room for.
+        OwnlmError: what a worker ended with.
+        KeyboardInterrupt: Ctrl-C; all processes have ended.
+    """
+    config = context.config
+    assert isinstance(config, TrainStage)
+    job = write_job(context)
+    with _shown(context, config):
+        run_workers(job, config.train.mesh)
+    return read_result(context)
+
+
+def join(job: Path, rendezvous: str) -> None:
+    """Take part in a job of another machine, until it ends.
+
+    Args:
+        job: its job.json.
+        rendezvous: HOST:PORT of the machine that runs the recipe.
+
+    Raises:
+        ArtifactError: the job cannot be read.
+        OwnlmError: what a worker of this machine ended with.
+    """
+    config = read_job(job).config
+    assert isinstance(config, TrainStage)
+    run_workers(job, config.train.mesh.model_copy(update={"rendezvous": rendezvous}))
+
+
+def run_workers(job: Path, mesh: MeshConfig) -> None:
+    """Start this machine's workers and wait for them."""
+    import torch
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import elastic_launch
+
+    check_machine(mesh, torch.cuda.device_count(), cores())
+    logs = job.parent / LOGS
+    logs.mkdir(parents=True, exist_ok=True)
+    local = mesh.places // mesh.nodes
+    with _threads(max(1, cores() // local)):
+        try:
+            elastic_launch(_config(job, mesh, logs), sys.executable)("-m", "ownlm.train.worker", str(job))
+        except ChildFailedError as error:
+            raise failed(error, logs) from error
+        except SignalException as error:
+            raise KeyboardInterrupt from error
+        except (TimeoutError, ConnectionError, RuntimeError) as error:
+            raise _nobody_met(mesh, error) from error
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _config(job: Path, mesh: MeshConfig, logs: Path) -> LaunchConfig:
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Std
+    from torch.distributed.launcher.api import LaunchConfig
+
+    return LaunchConfig(
+        min_nodes=mesh.nodes,
+        max_nodes=mesh.nodes,
+        nproc_per_node=mesh.places // mesh.nodes,
+        run_id=job.parent.parent.name,
+        rdzv_backend="c10d",
+        rdzv_endpoint=mesh.rendezvous or _HERE,
+        local_addr=None if mesh.nodes > 1 else "127.0.0.1",
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=str(logs), redirects=Std.ALL),
+        shutdown_timeout=_STOPPED_AFTER_S,
+    )
+
+
+def _nobody_met(mesh: MeshConfig, error: Exception) -> OwnlmError:
+    return TrainingError(
+        f"the machines of this job did not meet: {error}",
+        where=mesh.rendezvous or _HERE,
+        advice="start `ownlm train join` on the other machines, and let them reach this address",
+    )
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Workers inherit how many threads each of them may use."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+@contextmanager
+def _shown(context: StageContext, config: TrainStage) -> Iterator[None]:
+    """The first rank's log lines, as progress here and to the stage's trackers."""
+    sizes, done = config.train.batch_sizes(), [0]
+    with context.progress.task("train", total=config.train.all_windows() * config.context, unit="tokens") as task:
+
+        def seen(step: int, when: float, values: dict[str, float]) -> None:
+            tokens = sizes.samples(step).start * config.context
+            task.advance(tokens - done[0])
+            done[0] = tokens
+            if "loss" in values:
+                task.note(f"loss {values['loss']:.3f}, {values['bits_per_byte']:.3f} bits per byte")
+            context.metrics.forward(step, when, values)
+
+        with Follower(context.metrics.path, seen):
+            yield

@@ -1,0 +1,66 @@
+"""One process of a training job: `python -m ownlm.train.worker JOB`, started by the elastic agent.
+
+The agent says in the environment who it is (RANK, LOCAL_RANK, WORLD_SIZE) and where the others are. One GPU a process
+(NCCL), or on a CPU the share of the cores that OMP_NUM_THREADS says (gloo).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ownlm.train.parallel.failure import tell
+from ownlm.train.parallel.job import read_job, write_result
+
+
+def main(job: Path) -> int:
+    """Take part in a job; returns the exit code."""
+    rank = int(os.environ["RANK"])
+    try:
+        _work(job)
+    except Exception as error:
+        tell(error, rank)
+        raise
+    return 0
+
+
+def _work(job: Path) -> None:
+    from ownlm.train.config import TrainStage
+    from ownlm.train.parallel.layout import MeshLayout
+    from ownlm.train.run import train_in
+
+    context = read_job(job)
+    config = context.config
+    assert isinstance(config, TrainStage)
+    with process_group() as device:
+        layout = MeshLayout(config.train.mesh, device)
+        metrics = train_in(context, layout)
+        if layout.is_first:
+            write_result(context, metrics)
+        layout.barrier()
+
+
+@contextmanager
+def process_group() -> Iterator[str]:
+    """The group of all workers; gives the kind of device."""
+    import torch
+    from torch import distributed
+
+    if torch.cuda.is_available():
+        local = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(local)
+        distributed.init_process_group("nccl", device_id=local)
+    else:
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        distributed.init_process_group("gloo")
+    try:
+        yield "cuda" if torch.cuda.is_available() else "cpu"
+    finally:
+        distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
