@@ -62,7 +62,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
         Stage(
             "train",
             "ownlm.train.run:train",
-            1,
+            2,
             TrainStage(
                 train=recipe.train,
                 model=recipe.model,

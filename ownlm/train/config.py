@@ -13,6 +13,8 @@ from ownlm.tokens.shards.config import LoaderConfig
 from ownlm.tokens.shards.sizes import BatchSizes
 from ownlm.train.parallel.config import MeshConfig
 
+ActivationCheckpointing = Literal["none", "selective", "full"]
+
 DecayRule = Literal["matrices", "hidden", "all"]
 """Which weights decay: every matrix; the blocks' matrices only, no embedding and no head; norms and biases, too."""
 
@@ -121,6 +123,9 @@ class TrainConfig(Config):
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="torch.compile when it pays for its start-up time, or always, or never"
+    )
+    activation_checkpointing: ActivationCheckpointing = Field(
+        "none", description="compute activations again to save memory: none, selective (not products) or full"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights and of the order of the data")
     mesh: MeshConfig = Field(MeshConfig(), description="how many places train together, and how they divide the work")

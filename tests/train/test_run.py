@@ -199,20 +199,20 @@ def test_a_finished_run_called_again_trains_nothing(
 ) -> None:
     """Killed after training, before the manifest: the last checkpoint holds the result."""
     whole, _ = trained(inputs, tmp_path, small())
-    monkeypatch.setattr(Decoder, "loss_sum", None)
+    monkeypatch.setattr(Decoder, "hidden", None)
     assert trained(inputs, tmp_path, small())[0] == whole
 
 
 def test_a_loss_that_is_no_number_names_step_and_documents(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss_sum, calls = Decoder.loss_sum, [0]
+    hidden, calls = Decoder.hidden, [0]
 
     def spoiled(self: Decoder, *arguments: object) -> object:
         calls[0] += 1
-        return loss_sum(self, *arguments) * (float("nan") if calls[0] == 7 else 1.0)  # type: ignore[arg-type]
+        return hidden(self, *arguments) * (float("nan") if calls[0] == 7 else 1.0)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Decoder, "loss_sum", spoiled)
+    monkeypatch.setattr(Decoder, "hidden", spoiled)
     with pytest.raises(TrainingError, match="step 7 is not a number") as caught:
         train(stage_context(inputs, tmp_path, small(eval_every=0)))
     assert "repo" in str(caught.value.where)
