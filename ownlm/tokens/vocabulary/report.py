@@ -27,7 +27,7 @@ _LONGEST = 30
 _LISTED = 40
 _LONG_RUN = 8
 _LINE = 96
-_NARROW = 40
+_NARROW, _TAIL = 40, 30
 
 
 def write_report(figures: Mapping[str, Any], path: Path) -> None:
@@ -220,7 +220,7 @@ def _wrapped(tokens: list[str], between: str) -> str:
 
 def _tail(path: str) -> str:
     """The end of a path, where its name is."""
-    return path if len(path) <= _NARROW else "…" + path[1 - _NARROW :]
+    return path if len(path) <= _TAIL else "…" + path[1 - _TAIL :]
 
 
 def _largest(sizes: list[tuple[str, int]]) -> list[tuple[str, int]]:

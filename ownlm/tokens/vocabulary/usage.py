@@ -22,9 +22,9 @@ from ownlm.tokens.vocabulary.sample import DocumentSample, draw_sample
 
 MANY = 8
 """Repositories a token is counted in; of a token with more it is only known that they are as many."""
-LEAST_BYTES = 8_000_000
-BYTES_PER_TOKEN = 512
-"""The sample is encoded up to so many bytes for each token: enough to see even rare ones many times."""
+LEAST_BYTES = 16_000_000
+BYTES_PER_TOKEN = 2048
+"""The sample is encoded up to so many bytes for each token: enough to see the rarest many times."""
 COLUMNS = ("source", "repo", "path", "content")
 
 
