@@ -20,6 +20,7 @@ class Files:
 
     Attributes:
         folders: the files of each folder, sorted; the root is "".
+        names: every part of every path, without endings: what is not among them is from outside.
         modules: Go: the folder of each go.mod -> the path of its module.
     """
 
@@ -29,6 +30,7 @@ class Files:
         self.folders: dict[str, list[str]] = {}
         for path in sorted(self._paths):
             self.folders.setdefault(dirname(path), []).append(path)
+        self.names = {part.partition(".")[0] or part for path in self._paths for part in path.split("/")}
         self.modules: dict[str, str] = {}
         self._backwards = sorted(map(_backwards, self._paths))
         self._folders_backwards = sorted(map(_backwards, self.folders))

@@ -27,6 +27,8 @@ def references(text: str) -> list[str]:
 def resolve(path: str, reference: str, files: Files) -> Sequence[str]:
     """The files that `path` means by a reference, if the repository has them."""
     parts = reference.split(".")
+    if parts[0] not in files.names:
+        return []
     if parts[-1] in _ALL:
         folder = files.folder("/".join(parts[:-1]), path) if len(parts) > 2 else None
         if folder is not None:

@@ -57,7 +57,7 @@ def _relative(path: str, dots: int, parts: Sequence[str], files: Files) -> str |
 
 
 def _absolute(path: str, parts: Sequence[str], files: Files) -> str | None:
-    if not parts:
+    if not parts or parts[0] not in files.names:
         return None
     for tail in _files_of("/".join(parts)):
         found = [one for one in files.ending(tail) if _importable(path, one[: -len(tail)], len(parts), files)]
