@@ -194,8 +194,10 @@ class Architecture:
             raise refused(f"{self.family} has neither shared experts nor a balancing bias; the family dots1 has both")
         if experts is not None and self.family == "dots1" and not experts.shared:
             raise refused("the family dots1 has at least one shared expert")
-        if experts is not None and self.family == "mixtral" and experts.dense_layers:
-            raise refused("every layer of the family mixtral has experts; qwen3_moe and dots1 may have dense_layers")
+        if experts is not None and self.family == "mixtral" and (experts.dense_layers or experts.d_ff != self.d_ff):
+            raise refused(
+                "all layers of mixtral have experts, of width d_ff; qwen3_moe and dots1 may have dense_layers"
+            )
         if state_space is not None:
             if state_space.inner % self.d_model:
                 raise refused(

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ownlm.model.architecture import Architecture
 from ownlm.model.attention.layer import Attention
+from ownlm.model.experts import MixtureOfExperts
 from ownlm.model.feed_forward import FeedForward
 from ownlm.model.norm import RMSNorm
 from ownlm.model.view import View
@@ -24,7 +25,11 @@ class Block(nn.Module):
         self.input_layernorm = RMSNorm(architecture.d_model, architecture.norm_eps)
         self.self_attn = Attention(architecture, layer)
         self.post_attention_layernorm = RMSNorm(architecture.d_model, architecture.norm_eps)
-        self.mlp = FeedForward(architecture.d_model, architecture.d_ff)
+        self.mlp: FeedForward | MixtureOfExperts
+        if architecture.has_experts(layer):
+            self.mlp = MixtureOfExperts(architecture)
+        else:
+            self.mlp = FeedForward(architecture.d_model, architecture.d_ff)
 
     def forward(self, x_BLD: Tensor, view: View) -> Tensor:
         """One block's step of the stream."""

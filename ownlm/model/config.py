@@ -46,7 +46,9 @@ class ExpertsConfig(Config):
 
     count: int = Field(8, ge=1, le=4096, description="experts of a block")
     per_token: int = Field(2, ge=1, le=256, description="experts a token goes through")
-    d_ff: int | None = Field(None, ge=8, le=262144, description="width of one expert; none: active ones sum to d_ff")
+    d_ff: int | None = Field(
+        None, ge=8, le=262144, multiple_of=8, description="width of one expert; none: active ones sum to d_ff"
+    )
     shared: int | None = Field(None, ge=0, le=64, description="experts every token goes through; none: 1 in dots1")
     dense_layers: int = Field(0, ge=0, le=512, description="first blocks without experts")
     balance: Balance | None = Field(None, description="even use by a loss or a bias; none: bias in dots1, else loss")
@@ -104,20 +106,21 @@ class ModelConfig(Config):
         size = SIZES[self.size]
         kv_heads = self.kv_heads or (size.kv_heads if self.heads is None else self.heads)
         d_model, layers = self.d_model or size.d_model, self.layers or size.layers
+        experts = self._experts(self.d_ff or size.d_ff)
         return Architecture(
             vocab_size=vocab_size,
             d_model=d_model,
             layers=layers,
             heads=self.heads or size.heads,
             kv_heads=kv_heads,
-            d_ff=self.d_ff or size.d_ff,
+            d_ff=experts.d_ff if experts and self.family == "mixtral" else self.d_ff or size.d_ff,
             context=context,
             rope_theta=self.rope_theta,
             tied=self.tied,
             family=self.family,
             head_dim=self.head_dim,
             rope_scaling=None if self.rope_scaling is None else RopeScaling(**self.rope_scaling.model_dump()),
-            experts=self._experts(self.d_ff or size.d_ff),
+            experts=experts,
             state_space=self._state_space(d_model, layers),
             mup_base=None if self.mup is None else self.mup.base_d_model,
             mup_base_head=None if self.mup is None else self.mup.base_head_dim,

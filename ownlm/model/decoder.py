@@ -26,6 +26,7 @@ from ownlm.model.initialize import initial_weights
 from ownlm.model.mup import Rule, lr_multipliers, output_scale
 from ownlm.model.norm import RMSNorm
 from ownlm.model.rope import angles
+from ownlm.model.router import Router
 from ownlm.model.view import Attend, View
 
 IGNORED = -100
@@ -68,10 +69,31 @@ class Decoder(nn.Module):
     def auxiliary(self) -> Tensor | None:
         """What routers of experts add to the summed cross-entropy of the last forward pass; None: a dense model.
 
-        Already weighted and summed over all positions, so that (cross-entropies + auxiliary) / labels is what is
-        minimized in every layout of the rows.
+        Already weighted, summed over all positions and averaged over blocks, so that (cross-entropies + auxiliary) /
+        labels is what is minimized in every layout of the rows.
         """
-        return None
+        found = [router.auxiliary for router in self.routers() if router.auxiliary is not None]
+        experts = self.architecture.experts
+        if not found or experts is None:
+            return None
+        return torch.stack(found).sum() / (self.architecture.layers - experts.dense_layers)
+
+    def routers(self) -> list[Router]:
+        """The routers of the blocks that have experts, in order."""
+        return [module for module in self.modules() if isinstance(module, Router)]
+
+    def expert_load(self) -> Tensor | None:
+        """How many tokens of the last forward pass chose each expert, [blocks with experts, E]; None: a dense model.
+
+        The sum over the batches of a step, and over processes that saw other tokens, is what `balance` wants.
+        """
+        loads = [router.load_BE.sum(0) for router in self.routers() if router.load_BE is not None]
+        return torch.stack(loads) if loads else None
+
+    def balance(self, load: Tensor) -> None:
+        """After a step: move the bias of routers that are balanced by one (`ownlm.model.router`); else nothing."""
+        for router, load_E in zip(self.routers(), load, strict=True):
+            router.balance(load_E)
 
     def lr_multipliers(self, rule: Rule = "adamw") -> dict[str, float]:
         """What each weight's learning rate is multiplied by (`ownlm.model.mup`); all 1 without muP.

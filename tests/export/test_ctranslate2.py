@@ -116,7 +116,7 @@ def test_families_it_converts_say_the_same(
         ({"head_dim": 8}, "head width"),
         ({"rope_scaling": RopeScaling("yarn", 4.0, 16)}, "yarn"),
         ({"rope_scaling": RopeScaling("llama3", 8.0, 16)}, "llama3"),
-        ({"family": "mixtral", "experts": Experts(4, 2, 16)}, "not mixtral"),
+        ({"family": "mixtral", "experts": Experts(4, 2, TINY.d_ff)}, "not mixtral"),
     ],
 )
 def test_what_it_cannot_compute_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from ownlm.model.architecture import Architecture, Family, RopeKind, RopeScaling
+from ownlm.model.architecture import EXPERTS, Architecture, Experts, Family, RopeKind, RopeScaling
 from ownlm.model.decoder import Decoder
 
 torch.set_num_threads(1)
 
 
-FAMILIES: tuple[Family, ...] = ("llama", "qwen3")
+FAMILIES: tuple[Family, ...] = ("llama", "qwen3", "mixtral", "qwen3_moe", "dots1")
 
 
 @st.composite
@@ -22,19 +22,33 @@ def rope_scalings(draw: st.DrawFn) -> RopeScaling:
 
 
 @st.composite
+def mixtures(draw: st.DrawFn, family: Family, layers: int) -> Experts:
+    count = draw(st.integers(2, 6))
+    return Experts(
+        count=count,
+        per_token=draw(st.integers(1, min(3, count))),
+        d_ff=draw(st.sampled_from([4, 8, 20])),  # rows of whole 16 bytes, or transformers fails
+        shared=draw(st.integers(1, 2)) if family == "dots1" else 0,
+        dense_layers=0 if family == "mixtral" else draw(st.integers(0, layers - 1)),
+        balance="bias" if family == "dots1" else "loss",
+    )
+
+
+@st.composite
 def architectures(draw: st.DrawFn, families: tuple[Family, ...] = ("llama",)) -> Architecture:
     family = draw(st.sampled_from(families))
     kv_heads = draw(st.sampled_from([1, 2, 3]))
     heads = kv_heads * draw(st.sampled_from([1, 2, 3]))
     width, layers = draw(st.sampled_from([4, 8, 16])), draw(st.integers(1, 3))
     head_dim = draw(st.sampled_from([None, 4, 12])) if family != "bamba" else None
+    experts = draw(mixtures(family, layers)) if family in EXPERTS else None
     return Architecture(
         vocab_size=draw(st.integers(130, 200)),
         d_model=heads * width,
         layers=layers,
         heads=heads,
         kv_heads=kv_heads,
-        d_ff=draw(st.integers(8, 40)),
+        d_ff=experts.d_ff if experts and family == "mixtral" else draw(st.integers(8, 40)),
         context=draw(st.sampled_from([16, 32])),
         rope_theta=draw(st.sampled_from([100.0, 10_000.0, 500_000.0])),
         norm_eps=draw(st.sampled_from([1e-6, 1e-5])),
@@ -42,6 +56,7 @@ def architectures(draw: st.DrawFn, families: tuple[Family, ...] = ("llama",)) ->
         family=family,
         head_dim=None if head_dim == width else head_dim,
         rope_scaling=draw(st.none() | rope_scalings()),
+        experts=experts,
     )
 
 
@@ -50,7 +65,10 @@ def lively(architecture: Architecture, seed: int) -> Decoder:
     decoder = Decoder(architecture, seed)
     with torch.no_grad():
         for name, weight in decoder.named_parameters():
-            weight.mul_(10.0 if weight.dim() == 2 and "embed" not in name and "lm_head" not in name else 1.5)
+            weight.mul_(10.0 if weight.dim() >= 2 and name.startswith("layers.") else 1.5)
+        for router in decoder.routers():
+            if router.e_score_correction_bias is not None:
+                router.e_score_correction_bias.copy_(torch.arange(len(router.weight)).sin() * 0.1)
     return decoder.eval()
 
 

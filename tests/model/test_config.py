@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from fractions import Fraction
+from typing import get_args
 
 import pytest
+import torch
 from hypothesis import given
 from pydantic import ValidationError
 
 from ownlm.errors import ArtifactError, RecipeError
+from ownlm.model.architecture import Family
 from ownlm.model.config import SIZES, Architecture, ModelConfig
+from ownlm.model.counting import SCAN_CHUNK
 from ownlm.model.decoder import Decoder
 from tests.model.strategies import FAMILIES, architectures
 
@@ -21,21 +27,58 @@ def test_a_size_is_named_by_its_parameters(name: str) -> None:
     assert architecture.parameters == pytest.approx(float(name[:-1]) * UNITS[name[-1]], rel=0.1)
 
 
+def on_meta(architecture: Architecture) -> dict[str, torch.Tensor]:
+    with torch.device("meta"):
+        return dict(Decoder(architecture).named_parameters())
+
+
+def share_used(architecture: Architecture, name: str) -> Fraction:
+    """The part of a weight one token goes through."""
+    experts = architecture.experts
+    return Fraction(experts.per_token, experts.count) if experts and ".mlp.experts." in name else Fraction(1)
+
+
 @given(architectures(FAMILIES))
 def test_counted_parameters_are_those_of_the_decoder(architecture: Architecture) -> None:
-    assert architecture.parameters == sum(weight.numel() for weight in Decoder(architecture).parameters())
+    weights = on_meta(architecture)
+    assert architecture.parameters == sum(weight.numel() for weight in weights.values())
+    active = sum(weight.numel() * share_used(architecture, name) for name, weight in weights.items())
+    assert architecture.active_parameters == active
+
+
+@pytest.mark.parametrize("family", get_args(Family))
+@pytest.mark.parametrize("name", list(SIZES))
+def test_every_size_of_every_family_can_be_built(name: str, family: str) -> None:
+    model = ModelConfig.model_validate({"size": name, "family": family, "tied": False})
+    architecture = model.architecture(SIZES[name].named_at, 256)
+    shallow = replace(architecture, layers=min(architecture.layers, 5), state_space=None, family="llama", experts=None)
+    assert architecture.active_parameters >= shallow.parameters
+    if architecture.layers < 30:
+        assert architecture.parameters == sum(weight.numel() for weight in on_meta(architecture).values())
 
 
 @given(architectures(FAMILIES))
 def test_flops_count_every_matrix_product_three_times_both_ways(architecture: Architecture) -> None:
-    matrices = sum(w.numel() for n, w in Decoder(architecture).named_parameters() if w.dim() == 2 and "layers" in n)
-    head = architecture.vocab_size * architecture.d_model
-    attention = 12 * architecture.layers * architecture.heads * architecture.head_width * architecture.context
-    assert architecture.training_flops_per_token == 6 * (matrices + head) + attention
+    products = Fraction(architecture.vocab_size * architecture.d_model)
+    for name, weight in on_meta(architecture).items():
+        if name.startswith("layers.") and weight.dim() >= 2 and "conv1d" not in name:
+            products += weight.numel() * share_used(architecture, name)
+    attending = sum(architecture.has_attention(layer) for layer in range(architecture.layers))
+    attention = 12 * attending * architecture.heads * architecture.head_width * architecture.context
+    assert architecture.training_flops_per_token - attention == 6 * products + scans(architecture)
+
+
+def scans(architecture: Architecture) -> int:
+    """Six times the products of the state-space scan, per token, as `ownlm.model.scan` makes them."""
+    state_space = architecture.state_space
+    if state_space is None:
+        return 0
+    layers = sum(not architecture.has_attention(layer) for layer in range(architecture.layers))
+    inner, maps = state_space.heads * state_space.head_width, state_space.groups * state_space.d_state
+    return 6 * layers * (SCAN_CHUNK * (maps + inner) + 2 * inner * state_space.d_state)
 
 
 def test_flops_match_torchs_counter() -> None:
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     architecture = Architecture(vocab_size=200, d_model=32, layers=2, heads=2, kv_heads=1, d_ff=48, context=16)

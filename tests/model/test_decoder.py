@@ -41,7 +41,11 @@ def test_the_future_is_not_seen(architecture: Architecture, seed: int, cut: int)
     changed = tokens_BL.clone()
     changed[:, cut:] = (changed[:, cut:] + 1) % architecture.vocab_size
     with torch.no_grad():
-        assert torch.equal(decoder(tokens_BL)[:, :cut], decoder(changed)[:, :cut])
+        before, after = decoder(tokens_BL)[:, :cut], decoder(changed)[:, :cut]
+        if architecture.experts is None:
+            assert torch.equal(before, after)
+        else:  # experts that get more or fewer tokens round otherwise
+            torch.testing.assert_close(before, after, atol=1e-5 * float(before.abs().max()), rtol=1e-4)
         assert not torch.equal(decoder(tokens_BL)[:, cut:], decoder(changed)[:, cut:])
 
 

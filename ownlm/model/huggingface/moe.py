@@ -80,17 +80,19 @@ def read(config: Mapping[str, Any], family: Family) -> Experts | None:
     if family not in EXPERTS:
         return None
     per_token = config["num_experts_per_tok"]
+    # transformers 5 saves under a name of its own what it reads under the family's
+    count = config.get("num_experts") or config.get("n_routed_experts") or config["num_local_experts"]
     match family:
         case "mixtral":
-            return Experts(config["num_local_experts"], per_token, config["intermediate_size"])
+            return Experts(count, per_token, config["intermediate_size"])
         case "qwen3_moe":
             dense = config.get("mlp_only_layers") or []
             if dense != list(range(len(dense))):
                 raise KeyError("experts in all layers after the dense ones (mlp_only_layers)")
-            return Experts(config["num_experts"], per_token, config["moe_intermediate_size"], dense_layers=len(dense))
+            return Experts(count, per_token, config["moe_intermediate_size"], dense_layers=len(dense))
         case _:
             return Experts(
-                config["n_routed_experts"],
+                count,
                 per_token,
                 config["moe_intermediate_size"],
                 shared=config["n_shared_experts"] or 0,
