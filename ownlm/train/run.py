@@ -60,6 +60,8 @@ def train(context: StageContext) -> Mapping[str, JsonValue]:
     config = context.config
     assert isinstance(config, TrainStage)
     if config.train.mesh.places > 1:
+        vocabulary = Vocabulary.load(context.inputs["vocabulary"].path)
+        check_mesh(config.train, config.model.architecture(vocabulary.size, config.context))
         return launch(context)
     return train_in(context, Layout())
 
@@ -74,7 +76,6 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
     batches = Batches(reader, config.objectives, vocabulary, config.context, settings.batch_sizes(), settings.seed)
     _check_enough(batches, settings, reader)
     architecture = config.model.architecture(vocabulary.size, config.context)
-    check_mesh(settings, architecture)
     tokens = settings.all_windows() * config.context
     flops = float(architecture.training_flops_per_token * tokens)
     execution = choose_execution(settings, flops)

@@ -10,6 +10,7 @@ The first machine holds the meeting place (c10d). What a worker prints goes to s
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,8 @@ def run_workers(job: Path, mesh: MeshConfig) -> None:
     logs = job.parent / LOGS
     logs.mkdir(parents=True, exist_ok=True)
     local = mesh.places // mesh.nodes
+    # The agent reports a worker's failure in its own words, with traces; ours follow.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     with _threads(max(1, cores() // local)):
         try:
             elastic_launch(_config(job, mesh, logs), sys.executable)("-m", "ownlm.train.worker", str(job))

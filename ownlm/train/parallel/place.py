@@ -15,6 +15,7 @@ from ownlm.model.initialize import initial_weights
 from ownlm.train.activations import checkpoint_activations
 from ownlm.train.config import TrainConfig
 from ownlm.train.execution import Execution
+from ownlm.train.fp8 import use_fp8
 from ownlm.train.parallel import data, tensor
 from ownlm.train.parallel.computation import Computation, OneProcess
 from ownlm.train.parallel.layout import Layout, MeshLayout
@@ -40,6 +41,8 @@ def place(
     """
     if not isinstance(layout, MeshLayout):
         decoder = Decoder(architecture, settings.seed).to(execution.device)
+        if execution.fp8:
+            use_fp8(decoder.layers)
         checkpoint_activations(decoder.layers, settings.activation_checkpointing)
         if execution.compiled:
             for block in decoder.layers:
@@ -54,6 +57,8 @@ def place(
     for part, stage in zip(parts, stages, strict=True):
         if layout.config.tensor > 1:
             tensor.divide(part, layout.weights["tensor"], layout.config.sequence)
+        if execution.fp8:
+            use_fp8(part.layers)
         checkpoint_activations(part.layers, settings.activation_checkpointing)
         if execution.compiled:
             for block in part.layers:
