@@ -26,6 +26,7 @@ from pydantic import JsonValue
 
 from ownlm.errors import DependencyError
 from ownlm.train.config import TrainConfig
+from ownlm.train.fp8 import check_fp8
 
 CPU_COMPILE_PAYS_FROM = 2e13
 """Floating-point operations of a whole run, about 150 s eager on two cores, from which compiling pays."""
@@ -41,6 +42,7 @@ class Execution:
         compiled: the loss and its gradient go through torch.compile.
         threads: CPU threads of torch.
         machine: the instruction set, e.g. "x86_64 AVX512": another one changes the last bits.
+        fp8: the blocks' matrix products in 8 bits, the rest as with bf16.
     """
 
     device: str
@@ -48,6 +50,7 @@ class Execution:
     compiled: bool
     threads: int
     machine: str
+    fp8: bool = False
 
     def to_json(self) -> dict[str, JsonValue]:
         """Plain values, for checkpoints and the report."""
@@ -66,9 +69,13 @@ def choose_execution(config: TrainConfig, flops: float) -> Execution:
         flops: floating-point operations of the whole run.
 
     Raises:
-        DependencyError: when compiling is demanded and the compiler is missing.
+        DependencyError: when compiling is demanded and the compiler is missing; or fp8, and torchao is.
+        RecipeError: when fp8 is demanded and the hardware does not have it.
     """
     cuda = torch.cuda.is_available()
+    fp8 = config.precision == "fp8"
+    if fp8:
+        check_fp8(config, torch.cuda.get_device_capability() if cuda else None)
     missing = "" if cuda else missing_to_compile()
     if config.compile == "on" and missing:
         raise DependencyError(
@@ -79,12 +86,13 @@ def choose_execution(config: TrainConfig, flops: float) -> Execution:
     pays = cuda or flops >= CPU_COMPILE_PAYS_FROM
     return Execution(
         device="cuda" if cuda else "cpu",
-        bf16=config.precision == "bf16" or (config.precision == "auto" and _fast_bf16(cuda)),
+        bf16=fp8 or config.precision == "bf16" or (config.precision == "auto" and _fast_bf16(cuda)),
         compiled=config.compile == "on" or (config.compile == "auto" and pays and not missing),
         threads=torch.get_num_threads(),
         machine=torch.cuda.get_device_name()
         if cuda
         else f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        fp8=fp8,
     )
 
 

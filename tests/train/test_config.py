@@ -24,7 +24,7 @@ def test_a_bare_name_stands_for_its_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"steps": 0}, {"batch": 0}, {"clip": 0}, {"precision": "fp8"}, {"steps": "many"}, {"step": 3}]
+    "bad", [{"steps": 0}, {"batch": 0}, {"clip": 0}, {"precision": "fp4"}, {"steps": "many"}, {"step": 3}]
 )
 def test_nonsense_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
