@@ -1,13 +1,16 @@
 """MDS shards: the bytes MosaicML's own writer makes, read back like our own format, damage named.
 
-`mds_golden/` holds files made with mosaicml-streaming 0.13. With STREAMING_PYTHON set to a Python in which that
-package can be imported (it cannot live beside our torch: see docs/shards.md), it reads what we write, too.
+`mds_golden/` holds files made with mosaicml-streaming 0.13. Where scripts/test could set that package up (in
+`.venv-streaming`: it cannot live beside our numpy), or STREAMING_PYTHON names a Python that has it, it reads what we
+write, and we what it writes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -209,29 +213,135 @@ def test_a_damaged_index_is_named(packed: Path) -> None:
         ShardReader(packed)
 
 
+# --- compressed -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def squeezed(tmp_path_factory: pytest.TempPathFactory) -> ShardReader:
+    folder = tmp_path_factory.mktemp("squeezed")
+    path = pack_texts(folder, TEXTS, VOCABULARY, shard_mb=0.005, format="mds", compression="zstd").path
+    return ShardReader(path, cache=folder / "cache")
+
+
+def test_compressed_shards_are_read_like_others(
+    squeezed: ShardReader, both: tuple[ShardReader, ShardReader], tmp_path: Path
+) -> None:
+    files = {file.name: file.stat().st_size for file in squeezed.path.glob("shard.*")}
+    assert files
+    assert all(name.endswith(".mds.zstd") for name in files)
+    raw = {file.name: file.read_bytes() for file in sorted(both[1].path.glob("shard.*"))}
+    assert sum(files.values()) < sum(map(len, raw.values()))
+    index = json.loads((squeezed.path / "index.json").read_text())
+    for shard, data in zip(index["shards"], raw.values(), strict=True):
+        packed = (squeezed.path / shard["zip_data"]["basename"]).read_bytes()
+        found = pa.Codec("zstd").decompress(packed, shard["raw_data"]["bytes"], asbytes=True)
+        assert hashlib.sha256(found).hexdigest() == shard["raw_data"]["hashes"]["sha256"]
+        samples, same = (one[int.from_bytes(one[4:8], "little") :] for one in (found, data))
+        assert samples == same, "all but the configuration, which says that it is compressed"
+    assert squeezed.tokens[:].tolist() == both[0].tokens[:].tolist()
+    assert [squeezed.document(n) for n in range(60)] == [both[0].document(n) for n in range(60)]
+    squeezed.verify()
+
+
+def test_the_frame_says_its_size(squeezed: ShardReader) -> None:
+    """MosaicML's reader asks for it: bits 5 to 7 of the frame header's first byte, RFC 8878, 3.1.1.1."""
+    for file in squeezed.path.glob("*.zstd"):
+        data = file.read_bytes()
+        assert data[:4] == bytes.fromhex("28b52ffd")
+        assert data[4] >> 5, "single segment, or a size of 2, 4 or 8 bytes"
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_compressed_shard_is_named(squeezed: ShardReader, tmp_path: Path, damage: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(squeezed.path, copy)
+    file = copy / "shard.00002.mds.zstd"
+    if damage == "flip":
+        _flip(file, file.stat().st_size // 2)
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        file.unlink()
+    with pytest.raises(ArtifactError) as caught:
+        ShardReader(copy, cache=tmp_path / "cache").tokens[:]
+    assert str(file) in str(caught.value)
+    if damage == "flip":
+        with pytest.raises(ArtifactError, match="checksum") as caught:
+            ShardReader(copy, cache=tmp_path / "cache").verify()
+        assert str(file) in str(caught.value)
+
+
 # --- the real package -----------------------------------------------------------------------------------------------
 
-READ = """
+REAL = """
 import json, sys
-from streaming import StreamingDataset
+import numpy as np
+from streaming import MDSWriter, StreamingDataset
 from streaming.base.util import clean_stale_shared_memory
 clean_stale_shared_memory()
-data = StreamingDataset(local=sys.argv[1], batch_size=1, shuffle=False, validate_hash="sha256")
-rows = [data[number] for number in range(len(data))]
-print(json.dumps([row | {"tokens": row["tokens"].tolist()} for row in rows]))
+given = json.loads(sys.argv[1])
+for folder, column, encoding, compression, hashes in given["write"]:
+    with MDSWriter(out=folder, columns={column: encoding, "text": "str", "n": "int"}, compression=compression,
+                   hashes=hashes, size_limit=2000) as writer:
+        for number in range(1, 30):
+            row = np.arange(number * 7, number * 8 + 7)
+            kind = (encoding.split(":") + ["int32"])[1]
+            value = row.astype("<i8").tobytes() if encoding == "bytes" else row.astype(kind)
+            writer.write({column: value, "text": "x" * number, "n": number})
+read = []
+for folder in given["read"]:
+    data = StreamingDataset(local=folder, batch_size=1, shuffle=False, validate_hash="sha256")
+    rows = [data[number] for number in range(len(data))]
+    read.append([row | {"tokens": row["tokens"].tolist()} for row in rows])
+print(json.dumps(read))
 """
+WRITTEN = [
+    ("tokens", "ndarray:uint16", None, []),
+    ("tokens", "ndarray", "zstd:7", ["sha1"]),
+    ("input_ids", "bytes", "gz", ["sha256"]),
+    ("ids", "ndarray:int32", "br", ["sha256", "xxh64"]),
+    ("tokens", "ndarray:int64", "bz2", ["xxh64"]),
+]
 
 
-@pytest.mark.skipif("STREAMING_PYTHON" not in os.environ, reason="STREAMING_PYTHON names no Python")
-def test_the_real_package_reads_what_we_write(packed: Path, tmp_path: Path) -> None:
+def streaming_python() -> Path | None:
+    """A Python that has mosaicml-streaming: named in STREAMING_PYTHON, or made by scripts/test."""
+    made = Path(__file__).resolve().parents[3] / ".venv-streaming"
+    named = os.environ.get("STREAMING_PYTHON")
+    return Path(named) if named else made / "bin/python" if (made / ".ready").exists() else None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(streaming_python() is None, reason="no mosaicml-streaming here: scripts/test sets it up")
+def test_the_real_package_reads_what_we_write_and_we_what_it_writes(
+    packed: Path, squeezed: ShardReader, tmp_path: Path
+) -> None:
     long = [dict.fromkeys(COLUMNS, "long") | {"tokens": list(range(70_000))}]
-    for reader in (ShardReader(packed), write(tmp_path / "long", long, 10**9, size=2**17)):
-        command = [os.environ["STREAMING_PYTHON"], "-c", READ, str(reader.path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        read = json.loads(done.stdout.splitlines()[-1])
+    copy = tmp_path / "copy"
+    shutil.copytree(squeezed.path, copy)  # it decompresses beside the files
+    ours = [
+        ShardReader(packed),
+        ShardReader(copy, cache=tmp_path / "cache"),
+        write(tmp_path / "long", long, 10**9, size=2**17),
+    ]
+    folders = [str(tmp_path / f"theirs-{number}") for number in range(len(WRITTEN))]
+    asked = {
+        "write": [(folder, *how) for folder, how in zip(folders, WRITTEN, strict=True)],
+        "read": [str(reader.path) for reader in ours],
+    }
+    command = [str(streaming_python()), "-c", REAL, json.dumps(asked)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    for reader, read in zip(ours, json.loads(done.stdout.splitlines()[-1]), strict=True):
         assert len(read) == reader.documents
         for number, row in enumerate(read):
             span = reader.document(number)
             assert {name: row[name] for name in COLUMNS} == {name: getattr(span, name) for name in COLUMNS}
             assert row["tokens"] == reader.tokens[span.start : span.stop].tolist()
+    rows = [list(range(number * 7, number * 8 + 7)) for number in range(1, 30)]
+    for folder in folders:
+        theirs = ShardReader(folder, cache=tmp_path / "cache")
+        assert len(theirs._split.shards) > 1
+        assert theirs.tokens[:].tolist() == [token for row in rows for token in row]
+        assert theirs.lengths().tolist() == [len(row) for row in rows]
+        theirs.verify()
