@@ -32,7 +32,7 @@ class Coder:
     Attributes:
         name: what the report calls it.
         kind: "own", "own, another size", "huggingface" or "tiktoken".
-        size: its tokens, special ones counted.
+        size: its tokens; special ones are counted, but where only ranks are known.
         encode: texts to ids, without special tokens; the text of a special token is text.
         decode: ids to text; what is no UTF-8 becomes U+FFFD.
         spans: of a text, where each of its tokens begins and ends, in UTF-8 bytes; both ascend.
