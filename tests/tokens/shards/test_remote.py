@@ -22,6 +22,7 @@ from ownlm.tokens.shards.prefetch import Prefetcher
 from ownlm.tokens.shards.push import push
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.shards.storage import Bucket
+from ownlm.tokens.shards.workers import Workers
 from tests.tokens.corpora import pack_texts, program, small
 from tests.tokens.shards import s3
 
@@ -167,6 +168,22 @@ def test_all_of_an_epoch_is_fetched_ahead(urls: dict[str, str], server: s3.Serve
             thread.join(60)
     assert ready <= {file.name for file in folder.iterdir()}
     assert sum(server.count("GET", f"tokens-{n:05d}.bin") for n in range(shards)) == shards
+
+
+@pytest.mark.slow
+def test_worker_processes_read_through_the_same_cache(
+    urls: dict[str, str], local: ShardReader, server: s3.Server, tmp_path: Path
+) -> None:
+    away, near = (
+        Batches(reader, ObjectivesConfig(), VOCABULARY, 64, 4, 3)
+        for reader in (ShardReader(urls["tokens"], cache=tmp_path), local)
+    )
+    with Workers(away, 0, 12, workers=2) as data:
+        for step, batch in enumerate(data):
+            assert np.array_equal(batch.tokens_BL, near.batch(step).tokens_BL)
+    assert server.count("GET", STORED["tokens"]) == 1
+    assert away.batch(0).tokens_BL.shape == (4, 64)
+    assert server.count("GET", STORED["tokens"]) == 1
 
 
 def test_a_push_again_sends_nothing_and_one_that_was_interrupted_goes_on(

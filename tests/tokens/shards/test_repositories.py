@@ -234,6 +234,15 @@ def test_attention_stays_in_a_stretch_and_covers_it(reader: ShardReader) -> None
     assert several > 5
 
 
+def test_next_token_batches_are_copied_with_their_stretches(reader: ShardReader) -> None:
+    """Batches of next-token alone take a shorter way."""
+    made = Batches(reader, ObjectivesConfig(fill_in_the_middle=None), VOCABULARY, 100, 4, seed=3)
+    for step in range(2 * made.windows // 4):
+        batch, samples = made.batch(step), [made.sample(index) for index in made.samples_of(step)]
+        assert batch.segments_BL.tolist() == [sample.segments_L.tolist() for sample in samples]
+        assert batch.tokens_BL.tolist() == [sample.tokens_L.tolist() for sample in samples]
+
+
 MIX = ObjectivesConfig(fill_in_the_middle=FillInTheMiddle(rate=0.5), ul2=UL2(rate=0.4))
 WHOLE = ObjectivesConfig(fill_in_the_middle=FillInTheMiddle(rate=0.9, level="document"))
 BY_SOURCE = ObjectivesConfig(fill_in_the_middle=FillInTheMiddle(rate=0.0, sources={"code": 1.0}))
