@@ -26,6 +26,8 @@ shards = typer.Typer(no_args_is_help=True, help="Look into a run's shards.")
 app.add_typer(shards, name="shards")
 vocab = typer.Typer(no_args_is_help=True, help="Choose a vocabulary.")
 app.add_typer(vocab, name="vocab")
+training = typer.Typer(no_args_is_help=True, help="Training on several machines.")
+app.add_typer(training, name="train")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -216,6 +218,17 @@ def sweep(
     else:
         sweeping.print_comparison(out, compared)
         out.print(f"page  {page}", markup=False, soft_wrap=True)
+
+
+@training.command()
+def join(
+    job: Annotated[Path, typer.Argument(help="scratch/job.json of the train stage, on a disk all machines share.")],
+    rendezvous: Annotated[str, typer.Option(help="HOST:PORT of the machine that runs the recipe.")],
+) -> None:
+    """Take part with this machine in a training that `ownlm run` started on another one."""
+    from ownlm.train.parallel import launch
+
+    launch.join(job, rendezvous)
 
 
 @shards.command()

@@ -22,15 +22,18 @@ from ownlm.tokens.shards.config import ShardsStage
 from ownlm.tokens.vocabulary.compare import compared_fingerprint, file_of
 from ownlm.tokens.vocabulary.config import VocabularyStage
 from ownlm.train.config import TrainStage
+from ownlm.train.parallel.check import check_mesh
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
     """The stages of a run, inputs before their readers.
 
     Raises:
-        OwnlmError: a source, what a rule learns from, or a tokenizer to compare with is not there.
+        OwnlmError: a source, what a rule learns from, or a tokenizer to compare with is not there; or the mesh of
+            `train` does not divide the model or its batches.
     """
     check_outside(recipe.clean.part(RulesConfig))
+    check_mesh(recipe.train, recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context))
     rivals = recipe.vocabulary.compare
     for rival in rivals:
         file_of(rival)
@@ -71,6 +74,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
             ),
             {"shards": "shards", "vocabulary": "vocabulary"},
             resumable=True,
+            not_keyed={"train": {"mesh", "loader"}},
         ),
         Stage(
             "evaluate",

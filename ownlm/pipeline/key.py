@@ -13,7 +13,7 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], fingerprint: str | None) 
     """The key of what `stage` makes.
 
     Args:
-        stage: its kind, version and settings count; its name (with the source's index) does not.
+        stage: its kind, version and settings count, but for `not_keyed`; its name (with the source's index) does not.
         inputs: input name -> content hash of the artifact.
         fingerprint: for a source, the hash of what is outside.
 
@@ -24,7 +24,7 @@ def stage_key(stage: Stage, inputs: Mapping[str, str], fingerprint: str | None) 
         {
             "stage": stage.kind,
             "version": stage.version,
-            "config": stage.config.model_dump(mode="json"),
+            "config": stage.config.model_dump(mode="json", exclude=dict(stage.not_keyed)),
             "inputs": dict(inputs),
             "fingerprint": fingerprint,
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
@@ -77,6 +77,8 @@ class Stage:
         fingerprint: for a source, called with the cache folder, returns the hash of what is outside (paths and
             content); None otherwise.
         resumable: keeps its own resume points in `out`, which then survives a kill.
+        not_keyed: settings that say how, not what, as pydantic's `exclude`: other ones find the same artifact, and go
+            on with the same work.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Stage:
     inputs: Mapping[str, str] = field(default_factory=dict)
     fingerprint: Callable[[Path | None], str] | None = None
     resumable: bool = False
+    not_keyed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
