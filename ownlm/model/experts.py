@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from ownlm.model.architecture import Architecture, Experts
 from ownlm.model.feed_forward import FeedForward
@@ -46,6 +47,7 @@ class ExpertWeights(nn.Module):
 
 def grouped(x_MD: Tensor, weight_EFD: Tensor, counts_E: Tensor) -> Tensor:
     """x W_e^T for the tokens of each expert e: [M, F]."""
+    weight_EFD = weight_EFD.to_local() if isinstance(weight_EFD, DTensor) else weight_EFD
     device = x_MD.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_MD.dtype
     x_MD, weight_EFD = x_MD.to(dtype), weight_EFD.to(dtype)

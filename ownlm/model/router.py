@@ -14,6 +14,8 @@ share and down for the others. It moves choices, never weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,6 +31,7 @@ class Router(nn.Module):
     Attributes:
         auxiliary: of the last forward pass with gradients: its weighted losses, summed over tokens; else None.
         load_BE: of the last forward pass: choices of each expert, by row.
+        over_rows: where positions of the same rows lie in several places: sums counts over them.
     """
 
     e_score_correction_bias: Tensor | None
@@ -41,6 +44,7 @@ class Router(nn.Module):
         self.register_buffer("e_score_correction_bias", torch.zeros(experts.count) if self.sigmoid else None)
         self.auxiliary: Tensor | None = None
         self.load_BE: Tensor | None = None
+        self.over_rows: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, x_BLD: Tensor) -> tuple[Tensor, Tensor]:
         """Choose, in float32 whatever the precision around.
@@ -71,6 +75,9 @@ class Router(nn.Module):
         if self.experts.balance == "loss":
             probabilities = scores_BLE / scores_BLE.sum(-1, keepdim=True) if self.sigmoid else scores_BLE
             shares_BE, means_BE = self.load_BE / length, probabilities.mean(1)
+            if self.over_rows is not None:
+                counts_BE = self.over_rows(self.load_BE)
+                shares_BE = self.experts.per_token * counts_BE / counts_BE.sum(-1, keepdim=True)
             balance_B = self.experts.count * (shares_BE * means_BE).sum(-1)
             total = total + self.experts.balance_weight * length * balance_B.sum()
         return total

@@ -19,6 +19,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from ownlm.model.decoder import Decoder
+from ownlm.train.parallel.experts import experts_of
 from ownlm.train.parallel.layout import MeshLayout
 
 
@@ -40,15 +41,14 @@ def distribute(root: nn.Module, decoder: Decoder, layout: MeshLayout, bf16: bool
     mesh = reduced_mesh(layout)
     if mesh is None:
         return
+    apart = _experts_apart(decoder, layout, bf16) if layout.config.expert > 1 else set()
     blocks = [block for block in decoder.layers if any(True for _ in block.parameters())]
     if layout.config.shard == 1:
-        _replicate([*blocks, root], mesh)
+        _replicate([*blocks, root], mesh, apart)
     else:
-        half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
-        full = MixedPrecisionPolicy(cast_forward_inputs=False)
         for block in blocks:
-            fully_shard(block, mesh=mesh, mp_policy=half if bf16 else full)
-        fully_shard(root, mesh=mesh, mp_policy=full)
+            fully_shard(block, mesh=mesh, mp_policy=_policy(bf16), ignored_params=apart)
+        fully_shard(root, mesh=mesh, mp_policy=_policy(False), ignored_params=apart)
     for module in root.modules():
         if isinstance(module, FSDPModule):
             # The loss is divided by the labels of the whole step, so what is wanted is the sum, not the mean.
@@ -56,9 +56,30 @@ def distribute(root: nn.Module, decoder: Decoder, layout: MeshLayout, bf16: bool
             module.set_force_sum_reduction_for_comms(True)
 
 
-def _replicate(modules: list[nn.Module], mesh: DeviceMesh) -> None:
+def _policy(bf16: bool) -> MixedPrecisionPolicy:
+    if bf16:
+        return MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
+    return MixedPrecisionPolicy(cast_forward_inputs=False)
+
+
+def _experts_apart(decoder: Decoder, layout: MeshLayout, bf16: bool) -> set[nn.Parameter]:
+    """Sum (and shard) the experts' gradients over the places that have the same experts; returns their weights."""
+    modules = experts_of(decoder)
+    weights = {weight for module in modules for weight in module.parameters()}
+    copies = layout.experts["copies"]
+    if copies.size() == 1:
+        return weights
+    if layout.config.shard == 1:
+        _replicate([*modules], copies, set())
+    else:
+        for module in modules:
+            fully_shard(module, mesh=copies, mp_policy=_policy(bf16))
+    return {weight for module in modules for weight in module.parameters()}
+
+
+def _replicate(modules: list[nn.Module], mesh: DeviceMesh, apart: set[nn.Parameter]) -> None:
     from torch.distributed._composable.replicate_with_fsdp import replicate
 
-    settings: dict[str, Any] = {"mesh": mesh, "mp_policy": MixedPrecisionPolicy(cast_forward_inputs=False)}
+    settings: dict[str, Any] = {"mesh": mesh, "mp_policy": _policy(False), "ignored_params": apart}
     for module in modules:
         replicate(module, **settings)

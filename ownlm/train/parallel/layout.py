@@ -30,6 +30,9 @@ DIMENSIONS = ("pipeline", "data", "shard", "context", "tensor")
 WEIGHTS = ("pipeline", "replicas", "shards", "tensor")
 """The same places as the weights see them: context is one of the ways in which tokens are divided."""
 
+EXPERTS = ("pipeline", "copies", "expert", "tensor")
+"""The same places as experts see them: each group of `expert` neighbours has all experts once."""
+
 
 class Layout:
     """One process that trains alone.
@@ -86,6 +89,9 @@ class MeshLayout(Layout):
     Args:
         config: the mesh.
         device: "cpu" or "cuda".
+
+    Attributes:
+        experts: the same places, its dimensions are `EXPERTS`; DTensors of experts' weights are on parts of it.
     """
 
     def __init__(self, config: MeshConfig, device: str) -> None:
@@ -102,6 +108,10 @@ class MeshLayout(Layout):
             replicas, shards = shards * replicas, 1
         self.weights: DeviceMesh = init_device_mesh(
             device, (config.pipeline, replicas, shards, config.tensor), mesh_dim_names=WEIGHTS
+        )
+        places = config.data * config.shard * config.context
+        self.experts = init_device_mesh(
+            device, (config.pipeline, places // config.expert, config.expert, config.tensor), mesh_dim_names=EXPERTS
         )
         self._rows = self.mesh["data", "shard"]._flatten("rows")
         self._totals = self.mesh["pipeline", "data", "shard", "context"]._flatten("totals")

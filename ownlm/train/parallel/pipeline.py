@@ -74,6 +74,8 @@ class Pipelined:
     def backward(self, rows: Rows, labels: int) -> float:
         """See `Computation`."""
         self._divisor = max(1, labels)
+        for stage in self._stages:
+            stage.labels = self._divisor
         return self._run(self._schedule.step, rows)
 
     @torch.no_grad()

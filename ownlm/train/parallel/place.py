@@ -16,7 +16,7 @@ from ownlm.train.activations import checkpoint_activations
 from ownlm.train.config import TrainConfig
 from ownlm.train.execution import Execution
 from ownlm.train.fp8 import use_fp8
-from ownlm.train.parallel import data, tensor
+from ownlm.train.parallel import data, experts, tensor
 from ownlm.train.parallel.computation import Computation, OneProcess
 from ownlm.train.parallel.layout import Layout, MeshLayout
 from ownlm.train.parallel.pipeline import Pipelined, stages_of
@@ -41,12 +41,7 @@ def place(
     """
     if not isinstance(layout, MeshLayout):
         decoder = Decoder(architecture, settings.seed).to(execution.device)
-        if execution.fp8:
-            use_fp8(decoder.layers)
-        checkpoint_activations(decoder.layers, settings.activation_checkpointing)
-        if execution.compiled:
-            for block in decoder.layers:
-                block.compile(dynamic=False)
+        _prepare(decoder, settings, execution)
         return decoder, OneProcess(decoder, execution, settings.z_loss)
     with torch.device("meta"):
         whole, names = Decoder(architecture), Decoder(architecture)
@@ -57,12 +52,9 @@ def place(
     for part, stage in zip(parts, stages, strict=True):
         if layout.config.tensor > 1:
             tensor.divide(part, layout.weights["tensor"], layout.config.sequence)
-        if execution.fp8:
-            use_fp8(part.layers)
-        checkpoint_activations(part.layers, settings.activation_checkpointing)
-        if execution.compiled:
-            for block in part.layers:
-                block.compile(dynamic=False)
+        if layout.config.expert > 1:
+            experts.divide(part, layout.experts["expert"])
+        _prepare(part, settings, execution)
         data.distribute(stage, part, layout, execution.bf16)
     mine = merged(parts)
     mine.to_empty(device=execution.device)
@@ -72,3 +64,13 @@ def place(
     if count == 1:
         return mine, OneStage(stages[0], execution, layout)
     return mine, Pipelined(mine, stages, indices, execution, layout, settings.batch)
+
+
+def _prepare(decoder: Decoder, settings: TrainConfig, execution: Execution) -> None:
+    """What is done to blocks before they are sharded."""
+    if execution.fp8:
+        use_fp8(decoder.layers)
+    checkpoint_activations(decoder.layers, settings.activation_checkpointing)
+    if execution.compiled:
+        for block in decoder.layers:
+            block.compile(dynamic=False)

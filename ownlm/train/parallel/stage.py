@@ -6,6 +6,7 @@ tokens_BL (or, behind the first stage, x_BLD) ─► its layers ─► x_BLD, or
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,12 +37,19 @@ class Stage(nn.Module):
         is_last: it has the head, and gives the loss.
         context: the places the positions of a row are divided over; None: all are here.
         z_loss: see `ownlm.train.loss`.
+
+    Attributes:
+        labels: what the loss will be divided by; needed before the last stage, whose experts have losses of their own.
     """
 
     def __init__(self, decoder: Decoder, is_last: bool, context: DeviceMesh | None, z_loss: float) -> None:
         super().__init__()
         self.decoder, self.is_last, self._context, self._z_loss = decoder, is_last, context, z_loss
         self.is_first = isinstance(decoder.embed_tokens, nn.Embedding)
+        self.labels = 1
+        if context is not None:
+            for router in decoder.routers():
+                router.over_rows = partial(_summed, context)
 
     def forward(self, x: Tensor, labels_BL: Tensor, segments_BL: Tensor) -> Tensor:
         """Hand on, or measure.
@@ -67,7 +75,10 @@ class Stage(nn.Module):
         x_BLD = self.decoder.embed_tokens(x)
         for block in self.decoder.layers:
             x_BLD = block(x_BLD, view)
-        return self._loss(self.decoder.last(x_BLD), labels_BL) if self.is_last else x_BLD
+        if self.is_last:
+            return self._loss(self.decoder.last(x_BLD), labels_BL)
+        auxiliary = self.decoder.auxiliary()
+        return x_BLD if auxiliary is None else _Joined.apply(x_BLD, auxiliary / self.labels)
 
     def _loss(self, x_BLD: Tensor, labels_BL: Tensor) -> Tensor:
         head_VD, parts = self.decoder.head_weight, None
@@ -85,6 +96,25 @@ class Stage(nn.Module):
     def _dtype(device: str) -> torch.dtype:
         """Of queries."""
         return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+
+
+class _Joined(torch.autograd.Function):
+    """`x` as it is; going back, a loss that ends here gets its gradient, too (as in DeepSeek-V3's code)."""
+
+    @staticmethod
+    def forward(ctx: Any, x_BLD: Tensor, loss: Tensor) -> Tensor:
+        """`x`."""
+        return x_BLD.view_as(x_BLD)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor]:
+        """Of `x` what came; of the loss one."""
+        return grads[0], grads[0].new_ones(())
+
+
+def _summed(mesh: DeviceMesh, counts: Tensor) -> Tensor:
+    distributed.all_reduce(counts := counts.clone(), group=mesh.get_group())
+    return counts
 
 
 class HeadParts:

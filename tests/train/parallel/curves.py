@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ownlm.model.architecture import Architecture
+from ownlm.model.architecture import Architecture, Experts
 from ownlm.model.decoder import IGNORED
 from ownlm.tokens.shards.batches import Batch
 from ownlm.train.config import OptimizerConfig, TrainConfig
@@ -28,6 +28,8 @@ Curve = list[tuple[float, float]]
 
 def architecture(**changes: Any) -> Architecture:
     settings = {"d_model": 32, "layers": 4, "heads": 4, "kv_heads": 2, "d_ff": 48, "tied": True} | changes
+    if "experts" in settings:
+        settings["experts"] = Experts(**settings["experts"])
     return Architecture(vocab_size=VOCABULARY, context=CONTEXT, **settings)
 
 
