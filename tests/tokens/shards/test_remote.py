@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -145,6 +147,37 @@ def test_a_missing_shard_and_a_missing_split_are_named(urls: dict[str, str], tmp
         reader.tokens[:]
     with pytest.raises(ArtifactError, match=r"s3://shards/never/index\.json"):
         ShardReader("s3://shards/never", cache=tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_wrong_index_is_named(form: str, urls: dict[str, str], tmp_path: Path) -> None:
+    """Cut short, of shards that are others, and of a documents table that is another."""
+    system, wrong = fsspec.filesystem("s3"), f"s3://shards/wrong-{form}"
+    system.copy(urls[form], wrong, recursive=True)
+    text = system.cat_file(f"{wrong}/index.json").decode()
+    system.pipe_file(f"{wrong}/index.json", text[:-9].encode())
+    with pytest.raises(ArtifactError, match=f"{wrong}/index.json"):
+        ShardReader(wrong, cache=tmp_path)
+    index = json.loads(text)
+    shard = index["shards"][1]
+    stored = shard if form == "tokens" else shard["zip_data"] or shard["raw_data"]
+    for place, key, value in (
+        (stored.get("hashes", stored), "sha256", "0" * 64),
+        (stored, "size" if form == "tokens" else "bytes", 7),
+        (index if form == "tokens" else index["ownlm"], "table", {"size": 7, "sha256": "0" * 64, "row_groups": [60]}),
+    ):
+        right, place[key] = place[key], value
+        system.pipe_file(f"{wrong}/index.json", json.dumps(index).encode())
+        place[key] = right
+        name = "documents.parquet" if key == "table" else STORED[form]
+        with pytest.raises(ArtifactError, match=f"{wrong}/{name}"):
+            ShardReader(wrong, cache=tmp_path / key).tokens[:]
+
+
+def test_worker_processes_open_the_same_url(urls: dict[str, str], local: ShardReader, tmp_path: Path) -> None:
+    reader = pickle.loads(pickle.dumps(ShardReader(urls["mds"], cache=tmp_path)))
+    assert reader.tokens[:100].tolist() == local.tokens[:100].tolist()
+    assert (tmp_path / "shards").is_dir()
 
 
 def test_a_longer_file_is_not_read_to_its_end(urls: dict[str, str], server: s3.Server, tmp_path: Path) -> None:
