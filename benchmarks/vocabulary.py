@@ -81,10 +81,10 @@ def main() -> None:
         statistics = measure(vocabulary, corpus, config, sample)
         times.append(time.process_time())
         half = of_another_size(cut(tokenizer, arguments.size // 2), vocabulary.special)
-        found: dict[str, Any] = statistics | figures(vocabulary, [half], corpus, sample)
+        found: dict[str, Any] = statistics | figures(vocabulary, [half], corpus, sample, SilentProgress())
         times.append(time.process_time())
         if rivals:
-            found |= figures(vocabulary, [half, *rivals], corpus, sample)
+            found |= figures(vocabulary, [half, *rivals], corpus, sample, SilentProgress())
     print(f"{sample.documents:,} documents, {sample.bytes / 1e6:.1f} MB, {vocabulary.size:,} tokens")
     for what, start, end in zip(("training", "vocabulary.json", "report"), times, times[1:], strict=False):
         print(f"{what:16} {end - start:6.2f} s")

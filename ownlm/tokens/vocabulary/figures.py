@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
+from ownlm.pipeline.progress import Progress
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary.coverage import Identifiers
 from ownlm.tokens.vocabulary.heldout import Measured, measure_side_by_side
@@ -30,7 +31,7 @@ LISTED = 100
 
 
 def figures(
-    vocabulary: Vocabulary, rivals: Sequence[Coder], corpus: Path, sample: DocumentSample
+    vocabulary: Vocabulary, rivals: Sequence[Coder], corpus: Path, sample: DocumentSample, progress: Progress
 ) -> dict[str, JsonValue]:
     """All figures, as JSON. The same corpus, sample and tokenizers give the same figures.
 
@@ -40,10 +41,11 @@ def figures(
         corpus: the folder of the corpus, whose held-out files are measured; held-out repositories where it has none,
             training documents where it has neither.
         sample: what the vocabulary was trained on.
+        progress: where the work is shown.
     """
-    usage = usage_of(vocabulary, sample)
+    usage = usage_of(vocabulary, sample, progress)
     split = next(name for name in ("heldout_files", "heldout_repos", "train") if CorpusTable(corpus / name).size()[0])
-    measured = measure_side_by_side([own(vocabulary), *rivals], corpus / split, sample.seed, usage)
+    measured = measure_side_by_side([own(vocabulary), *rivals], corpus / split, sample.seed, usage, progress)
     return {
         "measured_on": split,
         "tokenizers": [_tokenizer(one) for one in measured],

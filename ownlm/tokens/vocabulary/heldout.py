@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ownlm.pipeline.progress import Progress
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary.coverage import (
     Identifiers,
@@ -81,7 +82,9 @@ class Measured:
         return round(sum(one.bytes for one in chosen) / tokens, 4) if tokens else None
 
 
-def measure_side_by_side(coders: Sequence[Coder], split: Path, seed: int, usage: Usage) -> list[Measured]:
+def measure_side_by_side(
+    coders: Sequence[Coder], split: Path, seed: int, usage: Usage, progress: Progress
+) -> list[Measured]:
     """Measure tokenizers on the same documents: at most `MEASURED_BYTES`, drawn by seed, the same of each language.
 
     Memory stays at the text of a megabyte or two.
@@ -91,23 +94,29 @@ def measure_side_by_side(coders: Sequence[Coder], split: Path, seed: int, usage:
         split: the folder of documents.
         seed: of the drawing.
         usage: gains the first one's tokens.
+        progress: where the work is shown.
     """
     measured = [Measured(coder, cover_indentation(coder)) for coder in coders]
     parts = CorpusTable(split).parts
-    for part in parts:
-        budget = max(MEASURED_BYTES // len(parts), LEAST_BYTES)
-        parsed: list[ParsedText] = []
-        to_parse = PARSED_BYTES // len(parts)
-        for language, texts in _documents(CorpusTable(split, part), seed, budget):
-            usage.elsewhere(measured[0].add(language, texts))
-            for one in measured[1:]:
-                one.add(language, texts)
-            chosen = list(_first(texts, to_parse))
-            to_parse -= _size(chosen)
-            parsed += [parse_identifiers(text, language) for text in chosen]
-        for one in measured if parsed else []:
-            one.languages[language].identifiers = cover_identifiers(one.coder, parsed)
+    with progress.task("vocabulary: comparing", total=len(parts), unit="languages") as task:
+        for part in parts:
+            _measure_language(measured, CorpusTable(split, part), seed, 1 / len(parts), usage)
+            task.advance()
     return measured
+
+
+def _measure_language(measured: list[Measured], table: CorpusTable, seed: int, share: float, usage: Usage) -> None:
+    budget, to_parse = max(int(MEASURED_BYTES * share), LEAST_BYTES), int(PARSED_BYTES * share)
+    parsed: list[ParsedText] = []
+    for language, texts in _documents(table, seed, budget):
+        usage.elsewhere(measured[0].add(language, texts))
+        for one in measured[1:]:
+            one.add(language, texts)
+        chosen = list(_first(texts, to_parse))
+        to_parse -= _size(chosen)
+        parsed += [parse_identifiers(text, language) for text in chosen]
+    for one in measured if parsed else []:
+        one.languages[language].identifiers = cover_identifiers(one.coder, parsed)
 
 
 def _documents(table: CorpusTable, seed: int, budget: int) -> Iterator[tuple[str, list[str]]]:

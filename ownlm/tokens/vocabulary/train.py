@@ -54,7 +54,7 @@ def train(context: StageContext) -> Metrics:
     statistics = measure(vocabulary, corpus.path, config, sample)
     _write_json(context.out / "vocabulary.json", statistics)
     others = [of_another_size(one, vocabulary.special) for one in _resized(tokenizer, sample, config, context.progress)]
-    report = statistics | figures(vocabulary, [*others, *rivals], corpus.path, sample)
+    report = statistics | figures(vocabulary, [*others, *rivals], corpus.path, sample, context.progress)
     (context.out / "report").mkdir(exist_ok=True)
     _write_json(context.out / "report/figures.json", report)
     write_report(report, context.out / "report/index.html")

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ownlm.pipeline.progress import Progress
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.tokens.vocabulary.sample import DocumentSample, draw_sample
 
@@ -127,16 +128,19 @@ class Usage:
         return sorted(found, key=lambda one: (-one.surprise, one.token))
 
 
-def usage_of(vocabulary: Vocabulary, sample: DocumentSample) -> Usage:
+def usage_of(vocabulary: Vocabulary, sample: DocumentSample, progress: Progress) -> Usage:
     """Count over a sample, or over a smaller one drawn the same way where it is large."""
     budget = max(LEAST_BYTES, BYTES_PER_TOKEN * vocabulary.size)
     if sample.bytes > budget:
         sample = draw_sample(sample.table, sample.seed, budget, sample.weights)
     usage = Usage(vocabulary.size)
-    for batch in sample.batches(COLUMNS):
-        for source, repo, path, text in _rows(batch):
-            usage.add(vocabulary.encode(text), repo or source, path)
-            usage.bytes += len(text.encode())
+    with progress.task("vocabulary: counting tokens", total=sample.bytes, unit="bytes") as task:
+        for batch in sample.batches(COLUMNS):
+            for source, repo, path, text in _rows(batch):
+                usage.add(vocabulary.encode(text), repo or source, path)
+                size = len(text.encode())
+                usage.bytes += size
+                task.advance(size)
     return usage
 
 

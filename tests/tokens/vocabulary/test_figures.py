@@ -10,6 +10,7 @@ import pytest
 
 from ownlm.errors import InputError
 from ownlm.pipeline.artifact import content_hash, describe_files
+from ownlm.pipeline.progress import SilentProgress
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary import figures as module
 from ownlm.tokens.vocabulary import heldout
@@ -48,7 +49,7 @@ def test_tokenizers_are_measured_on_the_same_documents_by_language(tmp_path: Pat
     split = write_table(write_table(tmp_path / "split", python), go, language="Go")
     rivals = [load_rival(RivalConfig(**one)) for one in on_disk(tmp_path)]
     usage = Usage(vocabulary.size)
-    measured = measure_side_by_side([own(vocabulary), *rivals], split, 0, usage)
+    measured = measure_side_by_side([own(vocabulary), *rivals], split, 0, usage, SilentProgress())
     assert [list(one.languages) for one in measured] == [["Go", "Python"]] * 4
     for one in measured:
         for language, texts in (("Go", go), ("Python", python)):
@@ -73,7 +74,7 @@ def test_each_language_is_measured_up_to_its_share(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(heldout, "MEASURED_BYTES", size)
     monkeypatch.setattr(heldout, "LEAST_BYTES", 100)
     monkeypatch.setattr(heldout, "PARSED_BYTES", 2)
-    (one,) = measure_side_by_side([own(small()[1])], split, 0, Usage(small()[1].size))
+    (one,) = measure_side_by_side([own(small()[1])], split, 0, Usage(small()[1].size), SilentProgress())
     assert 0.3 * size < one.languages["Python"].bytes <= size // 2
     assert one.languages["Go"].bytes == len(GO % 1 * 100)
     found = one.languages["Python"].identifiers
@@ -83,7 +84,7 @@ def test_each_language_is_measured_up_to_its_share(tmp_path: Path, monkeypatch: 
 
 def test_an_empty_part_is_no_language(tmp_path: Path) -> None:
     split = write_table(write_table(tmp_path / "split", [program(1)]), [], language="Go")
-    (one,) = measure_side_by_side([own(small()[1])], split, 0, Usage(small()[1].size))
+    (one,) = measure_side_by_side([own(small()[1])], split, 0, Usage(small()[1].size), SilentProgress())
     assert list(one.languages) == ["Python"]
 
 

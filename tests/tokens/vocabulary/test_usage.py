@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ownlm.data.lake.document import SCHEMA
+from ownlm.pipeline.progress import SilentProgress
 from ownlm.tokens.corpus import CorpusTable
 from ownlm.tokens.vocabulary import usage as module
 from ownlm.tokens.vocabulary.sample import Weights, draw_sample
@@ -94,7 +95,7 @@ def test_a_sample_is_counted_document_by_document(tmp_path: Path) -> None:
     for document in documents[:5]:
         document["repo"] = ""
     sample = draw_sample(table(tmp_path / "one", documents, files=3), 0, 10**9)
-    usage = usage_of(vocabulary, sample)
+    usage = usage_of(vocabulary, sample, SilentProgress())
     expected = np.bincount(np.concatenate(vocabulary.encode_batch(texts)), minlength=vocabulary.size)
     assert usage.times.tolist() == expected.tolist()
     assert usage.repository_count == 4, "test, the source of five, and three repositories"
@@ -109,7 +110,7 @@ def test_of_a_large_sample_a_part_is_counted_drawn_in_the_same_way(
     sample = draw_sample(table(tmp_path, rows([program(seed) for seed in range(60)])), 3, 10**9, Weights({"test": 1.5}))
     monkeypatch.setattr(module, "LEAST_BYTES", 0)
     monkeypatch.setattr(module, "BYTES_PER_TOKEN", sample.bytes // 2 // vocabulary.size)
-    usage = usage_of(vocabulary, sample)
+    usage = usage_of(vocabulary, sample, SilentProgress())
     assert 0.4 * sample.bytes < usage.bytes <= sample.bytes // 2
     part = draw_sample(sample.table, 3, sample.bytes // 2 // vocabulary.size * vocabulary.size, sample.weights)
     assert usage.times.sum() == sum(map(len, vocabulary.encode_batch(list(part))))
