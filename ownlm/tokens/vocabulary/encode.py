@@ -1,18 +1,15 @@
-"""Text to ids with tiktoken over the merges of a Hugging Face tokenizer, and with the very same ids.
+"""Text to ids with fastokens, and with the very ids of a Hugging Face tokenizer.
 
-`tokenizers` merges pairs that are listed, in the order of the list; tiktoken merges any neighbours whose bytes together
-are a token, the smallest id first. They do the same, for every text, when two things hold:
+`tokenizers` defines the ids: words are cut by a pattern, and in each the listed pairs are merged in the order of the
+list. fastokens reads the same tokenizer.json and is many times as fast (docs/vocabulary.md). Of it only what is tested
+here is used: byte-level BPE, cut by one of two patterns, where two things hold:
 
 1. the learned tokens are the results of the merges, one each, in the same order;
 2. every token is what its own bytes become when they are merged.
 
-For suppose that tiktoken could merge neighbours x, y that are no listed pair. What happened inside x and y until then
-did not depend on what is around them, so the bytes of xy alone would come to [x, y] and stop there: against 2. Both
-are checked when a vocabulary is first used to encode; a vocabulary that fails is encoded by `tokenizers`.
-
-Words are cut by the same pattern. It is written with a group around the alternatives that need no look-ahead, which
-tiktoken's engine then matches as one automaton: twice the speed. What it cannot do is to look at a million white-space
-characters in a row (it gives up, with a panic): documents with such a run go to `tokenizers`, which can.
+Both are checked when a vocabulary is first used to encode; a vocabulary that fails is encoded by `tokenizers`. They
+make merging a pure function of a word's bytes with no memory of how it came to them, which lets long words be merged
+in blocks, in time linear in their length (`long_words.py`).
 """
 
 from __future__ import annotations
@@ -21,18 +18,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import tiktoken
-from tokenizers import Tokenizer, models
+import fastokens
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-_EASY = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-_SPACE = r"\s+(?!\S)|\s+"
+from ownlm.tokens.vocabulary.long_words import BLOCK, LongWords, stretches
+
+_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _DIGITS = {"single": r"\p{N}", "triple": r"\p{N}{1,3}"}
-PATTERNS = {name: f"{_EASY}|{_SPACE}".replace("DIGITS", digits) for name, digits in _DIGITS.items()}
+PATTERNS = {name: _PATTERN.replace("DIGITS", digits) for name, digits in _DIGITS.items()}
 """How text is cut into words, as in tokenizer.json: by the value of `vocabulary.digits`."""
-_GROUPED = {
-    PATTERNS[name]: f"(?:{_EASY})|{_SPACE}".replace("DIGITS", digits) for name, digits in _DIGITS.items()
-}  # the same language
-_BLOCK = 250_000
+_ONE_WORD = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 Encoder = Callable[[str], list[int]]
 
 
@@ -64,34 +62,50 @@ def reference_encoder(tokenizer: Tokenizer) -> Encoder:
 
 def fast_encoder(tokenizer: Tokenizer) -> Encoder:
     """An encoder with the same ids and errors as the reference; the reference itself where `obstacle` finds one."""
-    reference = reference_encoder(tokenizer)
     description = json.loads(tokenizer.to_str())
     if obstacle(description) is not None:
-        return reference
-    table, special = byte_characters(), len(description["added_tokens"])
-    vocabulary = description["model"]["vocab"]
-    ranks = {bytes(map(table.__getitem__, text)): number for text, number in vocabulary.items() if number >= special}
-    pattern = _GROUPED[_cut_by(description)]
-    core = tiktoken.Encoding("ownlm", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+        return reference_encoder(tokenizer)
+    core = fastokens.Tokenizer.from_json_str(json.dumps(description))
+    by_words = _by_words(description)
 
     def encode(text: str) -> list[int]:
-        if not text.isascii():
-            text.encode("utf-8")  # tiktoken replaces lone surrogates without a word
-        if len(text) >= 2 * _BLOCK and _has_long_run(text):
-            return reference(text)
-        return core.encode_ordinary(text)
+        if len(text) < 2 * BLOCK:
+            ids: list[int] = core.encode_ordinary(text).ids
+            return ids
+        found: list[int] = []
+        for piece, long in stretches(text):
+            found += by_words(piece) if long else core.encode_ordinary(piece).ids
+        return found
+
+    return encode
+
+
+def _by_words(description: dict[str, Any]) -> Encoder:
+    """An encoder that cuts a text into words first, as `tokenizers` does, and merges each for itself."""
+    split = pre_tokenizers.Split(Regex(_cut_by(description)), behavior="isolated")
+    whole = fastokens.Tokenizer.from_json_str(json.dumps({**description, "pre_tokenizer": _ONE_WORD}))
+    lengths = {number: len(text) for text, number in description["model"]["vocab"].items()}  # a character is a byte
+    words = LongWords(lambda word: whole.encode_ordinary(word).ids, lengths)
+
+    def encode(text: str) -> list[int]:
+        ids, known = list[int](), dict[str, list[int]]()
+        for word, _ in split.pre_tokenize_str(text):
+            if word not in known:
+                known[word] = words.encode(word)
+            ids += known[word]
+        return ids
 
     return encode
 
 
 def obstacle(description: dict[str, Any]) -> str | None:
-    """Why tiktoken might give other ids for this tokenizer.json; None when it cannot."""
+    """Why this tokenizer.json is left to `tokenizers`; None when it need not be."""
     model = description["model"]
     shape = {"type": "BPE", "dropout": None, "unk_token": None, "byte_fallback": False}
     affixes = ("continuing_subword_prefix", "end_of_word_suffix")
     if any(model.get(key) != value for key, value in shape.items()) or any(model.get(key) for key in affixes):
         return "the model is no plain byte-level BPE"
-    if description["normalizer"] is not None or _cut_by(description) not in _GROUPED:
+    if description["normalizer"] is not None or _cut_by(description) not in PATTERNS.values():
         return "text is not cut into words in one of the two known ways"
     special = len(description["added_tokens"])
     by_id = sorted((number, text) for text, number in model["vocab"].items() if number >= special)
@@ -115,8 +129,3 @@ def _cut_by(description: dict[str, Any]) -> str:
     plain = (split["behavior"], split["invert"]) == ("Isolated", False)
     bare = not characters["add_prefix_space"] and not characters["use_regex"]
     return str(split["pattern"].get("Regex", "")) if plain and bare else ""
-
-
-def _has_long_run(text: str) -> bool:
-    """Whether a whole block is white space, as it is wherever 2 * _BLOCK such characters follow each other."""
-    return any(text[at : at + _BLOCK].isspace() for at in range(0, len(text) - _BLOCK + 1, _BLOCK))

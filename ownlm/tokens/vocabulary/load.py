@@ -1,6 +1,6 @@
 """Load a vocabulary: text to ids and back, byte for byte.
 
-Needs only `tokenizers` and `tiktoken` (no torch, no transformers), so that serving can use it. The same ids come from
+Needs only `tokenizers` and `fastokens` (no torch, no transformers), so that serving can use it. The same ids come from
 `transformers.AutoTokenizer.from_pretrained(folder)`; one difference is intended: here the text of a special token
 inside a document is ordinary text, always.
 
