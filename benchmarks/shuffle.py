@@ -1,11 +1,13 @@
-"""How well the order of windows is mixed: ours beside numpy's full permutation and MosaicML Streaming's block shuffles.
+"""How well the order of windows is mixed: ours beside numpy's full permutation and the block shuffles of others.
 
-    STREAMING_PYTHON=rivals/bin/python python benchmarks/shuffle.py [--windows 1000000] [--seeds 10]
+    STREAMING_PYTHON=rivals/bin/python LITDATA_PYTHON=rivals/bin/python python benchmarks/shuffle.py
+        [--windows 1000000] [--seeds 10]
 
 Every figure is 1 for an ideal shuffle; what numpy's permutations spread is printed beside theirs. Windows lie in the
 stream document after document, source after source: a shuffle that moves a window only some way leaves an epoch whose
-parts see other parts of the corpus. Streaming's shuffles get shards of a 64th of the windows and a block of a 25th, as
-its 4 million samples are of 100 million; without STREAMING_PYTHON its lines are left out, and it is said.
+parts see other parts of the corpus. MosaicML Streaming's shuffles get shards of a 64th of the windows and a block of a
+25th, as its 4 million samples are of 100 million; LitData gets chunks of a 64th and its defaults. Without an
+interpreter that has a package (`benchmarks/loader_rivals.py` says how) its lines are left out, and it is said.
 """
 
 from __future__ import annotations
@@ -26,12 +28,27 @@ PARTS = 16
 BATCH = 64
 Order = npt.NDArray[np.int64]
 ALGORITHMS = ("py1e", "py1br", "py1s", "naive")
-THEIRS = """
+STREAMING = """
 import sys, numpy as np
 from streaming.base.shuffle import get_shuffle
-name, windows, seed, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+windows, seed, out, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 sizes = np.diff(np.linspace(0, windows, 65).astype(np.int64))
 np.save(out, get_shuffle(name, sizes, 1, seed, 0, windows // 25))
+"""
+LITDATA = """
+import sys, tempfile, numpy as np
+from litdata import StreamingDataset, TokensLoader
+from litdata.streaming.cache import Cache
+windows, seed, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+with tempfile.TemporaryDirectory() as folder:
+    cache = Cache(folder, chunk_size=windows // 64, item_loader=TokensLoader(block_size=1))
+    for number in range(windows):
+        cache[number] = np.array([number], dtype=np.uint32)
+    cache.done()
+    cache.merge()
+    loader = TokensLoader(block_size=1)
+    data = StreamingDataset(folder, item_loader=loader, shuffle=True, seed=seed, drop_last=False)
+    np.save(out, np.array([int(item[0]) for item in data]))
 """
 
 
@@ -82,24 +99,29 @@ def within_shards(size: int, seed: int, shards: int = 64) -> Order:
     return np.concatenate([random.permutation(parts[number]) for number in random.permutation(shards)])
 
 
-def theirs(algorithm: str, size: int, seed: int) -> Order:
-    """An order made by Streaming's own code."""
+def theirs(variable: str, code: str, size: int, seed: int, *more: str) -> Order:
+    """An order made by a package's own code, in an interpreter that has it."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "order.npy"
-        command = [os.environ["STREAMING_PYTHON"], "-c", THEIRS, algorithm, str(size), str(seed), str(out)]
+        command = [os.environ[variable], "-c", code, str(size), str(seed), str(out), *more]
         subprocess.run(command, check=True, capture_output=True)
-        return np.load(out).astype(np.int64)
+        order: Order = np.load(out).astype(np.int64)
+    assert np.array_equal(np.sort(order), np.arange(size)), "every window once"
+    return order
 
 
 def lines(size: int, seeds: int) -> Iterator[tuple[str, list[Order]]]:
-    """The orders of every line of the table."""
+    """The orders of every line of the table; three seeds for those of others."""
     yield "numpy, full permutation", [full(size, seed) for seed in range(seeds)]
     yield "ours", [ours(size, seed) for seed in range(seeds)]
-    if "STREAMING_PYTHON" in os.environ:
-        for algorithm in ALGORITHMS:
-            yield f"streaming, {algorithm}", [theirs(algorithm, size, seed) for seed in range(min(seeds, 3))]
-    else:
-        print("mosaicml-streaming: not installed (STREAMING_PYTHON names no Python that has it)")
+    few = range(min(seeds, 3))
+    others = [("STREAMING_PYTHON", STREAMING, "streaming", name) for name in ALGORITHMS]
+    for variable, code, package, *more in [*others, ("LITDATA_PYTHON", LITDATA, "litdata")]:
+        name = ", ".join([package, *more])
+        if variable in os.environ:
+            yield name, [theirs(variable, code, size, seed, *more) for seed in few]
+        else:
+            print(f"{name:24} not installed ({variable} names no Python that has it)")
     yield "shuffled within shards", [within_shards(size, seed) for seed in range(seeds)]
 
 
@@ -114,10 +136,10 @@ def main() -> None:
     for name, orders in lines(arguments.windows, arguments.seeds):
         found = [statistics(order) for order in orders]
         if not headed:
-            print(f"{'':24}" + "".join(f"{figure:>16}" for figure in found[0]))
+            print(f"{'':24}" + "".join(f"{figure:>20}" for figure in found[0]))
             headed = True
         values = {figure: np.array([one[figure] for one in found]) for figure in found[0]}
-        cells = "".join(f"{value.mean():>9.3f} ±{value.std():.3f}" for value in values.values())
+        cells = "".join(f"{f'{value.mean():,.3f} ±{value.std():,.3f}':>20}" for value in values.values())
         print(f"{name:24}{cells}")
 
 

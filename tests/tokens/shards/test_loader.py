@@ -84,7 +84,7 @@ def test_stopping_anywhere_and_going_on_with_another_number_of_ranks_changes_not
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "ranks"), [(1, 1), (4, 1), (1, 3)])
+@pytest.mark.parametrize(("workers", "ranks"), [(4, 1), (1, 3)])
 def test_worker_processes_make_the_same_batches(workers: int, ranks: int) -> None:
     start, stop = CROSSING - 2, CROSSING + 4
     assert_same(read_by_all(ranks, start, stop, workers), reference(start, stop))
@@ -109,7 +109,7 @@ def test_four_processes_stop_in_an_epoch_and_three_go_on(tmp_path: Path) -> None
     """Ranks as torchrun starts them: processes that share nothing but the files."""
     found: dict[int, list[np.ndarray]] = {}
     start, change, stop = CROSSING - 3, CROSSING - 1, CROSSING + 2
-    plan = ((4, start, change, ("0", "thread", "1", "0")), (3, change, stop, ("1", "0", "thread")))
+    plan = ((4, start, change, ("0", "thread", "1", "0")), (3, change, stop, ("0", "0", "thread")))
     for ranks, first, end, workers in plan:
         command = [sys.executable, "-m", "tests.tokens.shards.ranks", str(SHARDS / "train"), str(FOLDER)]
         outs = [tmp_path / f"{ranks}-{rank}.npz" for rank in range(ranks)]
@@ -117,7 +117,7 @@ def test_four_processes_stop_in_an_epoch_and_three_go_on(tmp_path: Path) -> None
             subprocess.Popen([*command, str(out), *map(str, (rank, ranks, first, end)), workers[rank]])
             for rank, out in enumerate(outs)
         ]
-        assert [process.wait(timeout=120) for process in running] == [0] * ranks
+        assert [process.wait(timeout=250) for process in running] == [0] * ranks
         for out in outs:
             with np.load(out) as steps:
                 for step in steps.files:
