@@ -203,6 +203,10 @@ class Architecture:
                 raise refused(
                     f"state_space is {state_space.inner} wide, which is no multiple of d_model {self.d_model}"
                 )
+            if not state_space.attention_layers:
+                raise refused(
+                    "transformers' Bamba needs at least one attention layer; lower state_space.attention_every"
+                )
             if any(not 0 <= layer < self.layers for layer in state_space.attention_layers):
                 raise refused(f"attention layers {list(state_space.attention_layers)} are not all below {self.layers}")
 
@@ -242,13 +246,6 @@ class Architecture:
         from ownlm.model.counting import parameters
 
         return parameters(self, active=True)
-
-    @property
-    def block_parameters(self) -> int:
-        """Weights of the matrix products a token goes through in one block, the mean over blocks."""
-        from ownlm.model.counting import block_products
-
-        return sum(block_products(self, layer) for layer in range(self.layers)) // self.layers
 
     @property
     def training_flops_per_token(self) -> int:

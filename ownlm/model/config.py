@@ -65,7 +65,7 @@ class StateSpaceConfig(Config):
     d_state: int = Field(64, ge=1, le=1024, description="state per number of a head")
     groups: int = Field(1, ge=1, le=64, description="groups of heads that share B and C")
     d_conv: int = Field(4, ge=2, le=16, description="positions the convolution sees")
-    attention_every: int = Field(4, ge=0, le=512, description="one block in so many keeps attention; 0: none")
+    attention_every: int = Field(4, ge=1, le=512, description="one block in so many keeps attention")
 
 
 class MupConfig(Config):
@@ -152,7 +152,7 @@ class ModelConfig(Config):
                 raise refused(f"the family {self.family} has no state_space; bamba has")
             return None
         config = self.state_space or StateSpaceConfig()
-        inner, every = config.expand * d_model, config.attention_every
+        inner, every = config.expand * d_model, min(config.attention_every, layers)
         width = config.head_width or next(width for width in range(_STATE_HEAD, 0, -1) if inner % width == 0)
         if inner % width:
             raise refused(f"state-space heads of {width} do not divide the inner width {inner}")
@@ -162,5 +162,5 @@ class ModelConfig(Config):
             d_state=config.d_state,
             groups=config.groups,
             d_conv=config.d_conv,
-            attention_layers=tuple(layer for layer in range(layers) if every and layer % every == every // 2),
+            attention_layers=tuple(layer for layer in range(layers) if layer % every == every // 2),
         )

@@ -23,6 +23,7 @@ from ownlm.model.attention.sdpa import sdpa
 from ownlm.model.block import Block
 from ownlm.model.cache import DecodingCache
 from ownlm.model.initialize import initial_weights
+from ownlm.model.mamba import runs_of
 from ownlm.model.mup import Rule, lr_multipliers, output_scale
 from ownlm.model.norm import RMSNorm
 from ownlm.model.rope import angles
@@ -126,7 +127,15 @@ class Decoder(nn.Module):
                 attend = sdpa(segments_BL, cache.see(segments_BL))
             else:
                 attend = attention_over(segments_BL, self._attention_dtype(), self.attention)
-        return View(turns, attend, segments_BL, cache)
+        return View(turns, attend, self._runs(positions_BL, segments_BL, cache), cache)
+
+    def _runs(self, positions_BL: Tensor, segments_BL: Tensor | None, cache: DecodingCache | None) -> Tensor | None:
+        """Documents as state spaces want them; called after the cache has seen the segments."""
+        if self.architecture.state_space is None:
+            return None
+        if segments_BL is None:
+            return torch.zeros_like(positions_BL)
+        return runs_of(segments_BL, None if cache is None else cache.last_segment(segments_BL.shape[1]))
 
     def _attention_dtype(self) -> torch.dtype:
         """What queries will be: autocast's type, or the weights'."""

@@ -28,11 +28,11 @@ class View:
     Attributes:
         turns: cosines and sines of the positions (`ownlm.model.rope.angles`).
         attend: the attention of this pass.
-        segments_BL: the document of each position; None: one a row.
+        runs_BL: for state spaces: the document of each position, counted up from that of the positions before, 0.
         cache: of earlier positions, while generating.
     """
 
     turns: tuple[Tensor, Tensor]
     attend: Attend
-    segments_BL: Tensor | None = None
+    runs_BL: Tensor | None = None
     cache: DecodingCache | None = None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from ownlm.model.architecture import EXPERTS, Architecture, Experts, Family, RopeKind, RopeScaling
+from ownlm.model.architecture import EXPERTS, Architecture, Experts, Family, RopeKind, RopeScaling, StateSpace
 from ownlm.model.decoder import Decoder
 
 torch.set_num_threads(1)
 
 
-FAMILIES: tuple[Family, ...] = ("llama", "qwen3", "mixtral", "qwen3_moe", "dots1")
+FAMILIES: tuple[Family, ...] = ("llama", "qwen3", "mixtral", "qwen3_moe", "dots1", "bamba")
 
 
 @st.composite
@@ -31,6 +31,20 @@ def mixtures(draw: st.DrawFn, family: Family, layers: int) -> Experts:
         shared=draw(st.integers(1, 2)) if family == "dots1" else 0,
         dense_layers=0 if family == "mixtral" else draw(st.integers(0, layers - 1)),
         balance="bias" if family == "dots1" else "loss",
+    )
+
+
+@st.composite
+def state_spaces(draw: st.DrawFn, d_model: int, layers: int) -> StateSpace:
+    groups = draw(st.sampled_from([1, 2]))
+    width = draw(st.sampled_from([2, 4]))
+    return StateSpace(
+        heads=2 * d_model // width,
+        head_width=width,
+        d_state=draw(st.sampled_from([3, 8])),
+        groups=groups,
+        d_conv=draw(st.sampled_from([2, 4])),
+        attention_layers=tuple(sorted(draw(st.sets(st.integers(0, layers - 1), min_size=1)))),
     )
 
 
@@ -57,6 +71,7 @@ def architectures(draw: st.DrawFn, families: tuple[Family, ...] = ("llama",)) ->
         head_dim=None if head_dim == width else head_dim,
         rope_scaling=draw(st.none() | rope_scalings()),
         experts=experts,
+        state_space=draw(state_spaces(heads * width, layers)) if family == "bamba" else None,
     )
 
 
@@ -65,7 +80,8 @@ def lively(architecture: Architecture, seed: int) -> Decoder:
     decoder = Decoder(architecture, seed)
     with torch.no_grad():
         for name, weight in decoder.named_parameters():
-            weight.mul_(10.0 if weight.dim() >= 2 and name.startswith("layers.") else 1.5)
+            if "mamba" not in name or name.endswith("_proj.weight"):
+                weight.mul_(10.0 if weight.dim() >= 2 and name.startswith("layers.") else 1.5)
         for router in decoder.routers():
             if router.e_score_correction_bias is not None:
                 router.e_score_correction_bias.copy_(torch.arange(len(router.weight)).sin() * 0.1)
