@@ -87,7 +87,10 @@ class Stepper:
         computation: Computation | None = None,
     ) -> None:
         self._optimizer, self._execution, self._clip = optimizer, execution, clip
-        self._token_bytes = token_bytes
+        self._token_bytes, self._decoder = token_bytes, decoder
+        experts = decoder.architecture.experts
+        self._balances = experts is not None and experts.balance == "bias"
+        self._load: Tensor | None = None
         self._layout = layout or Layout()
         self._computation = computation or OneProcess(decoder, execution)
 
@@ -118,7 +121,10 @@ class Stepper:
         """
         labels, size = self._counts(batches)
         try:
-            parts = [self._computation.backward(self._tensors(batch), labels) for batch in batches]
+            self._load, parts = None, []
+            for batch in batches:
+                parts.append(self._computation.backward(self._tensors(batch), labels))
+                self._count_experts()
             (nats,) = self._layout.total([math.fsum(parts)])
             norm = self._computation.clip(self._clip)
         except RuntimeError as error:  # torch's out-of-memory and compiler errors are RuntimeErrors
@@ -132,6 +138,9 @@ class Stepper:
         """Move the weights along the gradient, at `factor` times the peak learning rate, and forget it."""
         self._optimizer.step(factor)
         self.drop()
+        if self._load is not None:
+            summed = self._layout.total(self._load.double().flatten().tolist())
+            self._decoder.balance(torch.tensor(summed).view_as(self._load))
 
     def drop(self) -> None:
         """Forget the gradient: the weights stay."""
@@ -144,6 +153,13 @@ class Stepper:
         parts = [self._computation.measure(self._tensors(batch)) for batch in batches]
         labels, size = self._counts(batches)
         return Measured(self._layout.total([math.fsum(parts)])[0], labels, size)
+
+    def _count_experts(self) -> None:
+        """Add up what the last batch's tokens chose, where that balances the experts."""
+        if self._balances:
+            load = self._decoder.expert_load()
+            assert load is not None
+            self._load = load if self._load is None else self._load + load
 
     def _counts(self, batches: Sequence[Batch]) -> tuple[int, int]:
         """Labels, and bytes they stand for, over all processes."""

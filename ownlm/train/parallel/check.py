@@ -140,6 +140,8 @@ def _context(mesh: MeshConfig, architecture: Architecture) -> Iterator[Problem]:
 
 def _experts(mesh: MeshConfig, architecture: Architecture) -> Iterator[Problem]:
     places, others = mesh.expert, mesh.data * mesh.shard * mesh.context
+    if mesh.pipeline > 1 and architecture.experts is not None and architecture.experts.balance == "bias":
+        yield "a pipeline does not balance experts by bias", "set balance to loss, or pipeline to 1"
     if places == 1:
         return
     if architecture.experts is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from torch import distributed
 
 from ownlm.model.architecture import Architecture, Experts
 from ownlm.model.decoder import IGNORED
@@ -20,7 +20,9 @@ from ownlm.train.parallel.config import MeshConfig
 from ownlm.train.parallel.layout import Layout, MeshLayout
 from ownlm.train.parallel.place import place
 from ownlm.train.step import Stepper
+from tests.train.parallel.layouts import Case
 
+FLOAT32, BF16 = (5e-7, 2e-6), (4e-5, 5e-3)
 STEPS, ROWS, CONTEXT, VOCABULARY = 5, 8, 32, 331
 Curve = list[tuple[float, float]]
 """Loss and length of the gradient, step by step; last the loss on rows that are not trained on, with 0."""
@@ -49,11 +51,12 @@ def mine(whole: Batch, layout: Layout) -> Batch:
 
 
 def curve(
-    layout: Layout, model: Architecture, optimizer: Mapping[str, Any], *, bf16: bool = False, compiled: bool = False
+    layout: Layout, model: Architecture, optimizer: Mapping[str, Any], *, bf16: bool = False, z_loss: float = 0.0
 ) -> Curve:
     """Train a few steps of two batches each."""
-    execution = Execution("cpu", bf16=bf16, compiled=compiled, threads=1, machine="test")
-    decoder, computation = place(model, TrainConfig(batch=ROWS), execution, layout)
+    execution = Execution("cpu", bf16=bf16, compiled=False, threads=1, machine="test")
+    settings = TrainConfig(batch=ROWS, z_loss=z_loss)
+    decoder, computation = place(model, settings, execution, layout)
     rule = Optimizer(decoder, OptimizerConfig.model_validate(optimizer))
     token_bytes = np.ones(VOCABULARY, dtype=np.int64)
     stepper = Stepper(decoder, rule, execution, 0.5, token_bytes, layout, computation)
@@ -65,17 +68,32 @@ def curve(
     return [*points, (held.loss, 0.0)]
 
 
-def write_curves(folder: Path, layouts: Sequence[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]]) -> None:
-    """In a process of a group: `folder/NAME.json` for each (name, mesh, architecture, settings of `curve`)."""
-    for name, mesh, model, settings in layouts:
-        layout = MeshLayout(MeshConfig.model_validate(mesh), "cpu")
-        torch.manual_seed(0)
-        points = curve(layout, architecture(**model), **settings)
-        if layout.is_first:
-            (folder / f"{name}.json").write_text(json.dumps(points))
+def alone(case: Case) -> Curve:
+    """Of one process."""
+    return curve(Layout(), architecture(**case.model), **case.settings)
 
 
-def difference(one: Curve, other: Curve) -> tuple[float, float]:
-    """The largest difference of losses, and of gradients' lengths."""
-    pairs = list(zip(one, other, strict=True))
-    return max(abs(a[0] - b[0]) for a, b in pairs), max(abs(a[1] - b[1]) for a, b in pairs)
+def write_curves(folder: Path, cases: Sequence[Case]) -> None:
+    """In a process of a group: `folder/N.json` for each case."""
+    for number, case in enumerate(cases):
+        points = curve(
+            MeshLayout(MeshConfig.model_validate(case.mesh), "cpu"), architecture(**case.model), **case.settings
+        )
+        if distributed.get_rank() == 0:
+            (folder / f"{number}.json").write_text(json.dumps(points))
+
+
+def read_curve(folder: Path, number: int) -> Curve:
+    return [(loss, norm) for loss, norm in json.loads((folder / f"{number}.json").read_text())]
+
+
+def differences(one: Curve, other: Curve) -> tuple[float, float]:
+    """The largest difference of losses, and of gradients' lengths, each as a part of what it should be."""
+    losses = [abs(a[0] - b[0]) / a[0] for a, b in zip(one, other, strict=True)]
+    norms = [abs(a[1] - b[1]) / a[1] for a, b in zip(one[:-1], other[:-1], strict=True)]
+    return max(losses), max(norms)
+
+
+def allowed(case: Case) -> tuple[float, float]:
+    """What these may be."""
+    return BF16 if case.bf16 else FLOAT32

@@ -1,0 +1,70 @@
+"""Every layout gives the loss curve of one process: losses, gradients' lengths, held-out loss."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.train.parallel.curves import Curve, allowed, alone, differences, read_curve, write_curves
+from tests.train.parallel.layouts import FEW, FOUR, TWO, Case
+from tests.train.parallel.places import together
+
+GOLDEN = Path(__file__).with_name("golden.json")
+
+
+@cache
+def _alone(key: str) -> Curve:
+    model, settings = json.loads(key)
+    return alone(Case({}, model, settings))
+
+
+def wrong(cases: list[Case], folder: Path) -> dict[str, tuple[float, float]]:
+    """The layouts that are further from one process than is allowed, and how far."""
+    found = {}
+    for number, case in enumerate(cases):
+        far = differences(_alone(json.dumps([case.model, case.settings])), read_curve(folder, number))
+        if not all(value <= most for value, most in zip(far, allowed(case), strict=True)):
+            found[case.name] = far
+    return found
+
+
+def test_one_process_as_ever() -> None:
+    """Losses of before: a change of the model or the step that is not meant to change them does not."""
+    for seen, expected in zip(alone(Case({})), json.loads(GOLDEN.read_text()), strict=True):
+        assert seen == pytest.approx(tuple(expected), rel=1e-5)
+
+
+def test_one_of_each_kind(tmp_path: Path) -> None:
+    together(2, tmp_path, write_curves, FEW)
+    assert wrong(FEW, tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_two_processes(tmp_path: Path) -> None:
+    rest = [case for case in TWO if case not in FEW]
+    together(2, tmp_path, write_curves, rest)
+    assert wrong(rest, tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_four_processes(tmp_path: Path) -> None:
+    together(4, tmp_path, write_curves, FOUR)
+    assert wrong(FOUR, tmp_path) == {}
+
+
+@pytest.mark.slow
+def test_the_same_layout_again_gives_the_same_bits(tmp_path: Path) -> None:
+    cases = [case for case in FEW for _ in range(2)]
+    together(2, tmp_path, write_curves, cases)
+    for number in range(0, len(cases), 2):
+        assert read_curve(tmp_path, number) == read_curve(tmp_path, number + 1), cases[number].name
+
+
+def test_the_comparison_sees_a_difference() -> None:
+    """A curve of other data or another rate is far outside."""
+    one, other = Case({}), Case({}, settings={"optimizer": {"adamw": {"lr": 2.9e-3}}})
+    far = differences(alone(one), alone(other))
+    assert far[0] > 10 * allowed(one)[0]
