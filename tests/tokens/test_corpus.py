@@ -52,3 +52,12 @@ def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
     pq.write_table(pa.table({"content": ["x"]}), tmp_path / "language=C/part-00000.parquet")
     with pytest.raises(ArtifactError, match="no column id"):
         list(CorpusTable(tmp_path).batches(["id", "content"]))
+
+
+def test_a_part_is_one_language(tmp_path: Path) -> None:
+    write_table(write_table(tmp_path, ["a", "b"], files=2), ["c"], language="C#")
+    whole = CorpusTable(tmp_path)
+    assert whole.parts == ["language=C#", "language=Python"]
+    parts = [CorpusTable(tmp_path, part) for part in whole.parts]
+    assert [part.size() for part in parts] == [(1, 1), (2, 2)]
+    assert sorted(file for part in parts for file in part.files) == whole.files
