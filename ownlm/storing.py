@@ -46,7 +46,8 @@ def verify(out: Console, store: Store, what: str) -> None:
                     check(storage, file)
                 except ArtifactError as error:
                     damaged += 1
-                    out.print(Text(visible(str(error))), soft_wrap=True)
+                    for line in str(error).splitlines():
+                        out.print(Text(visible(line)), soft_wrap=True)
                 task.advance(file.size)
         if unhashed:
             out.print(Text(f"{name}: the index has no checksum for {unhashed} files; their sizes were compared."))
