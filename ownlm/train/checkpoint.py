@@ -26,7 +26,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ownlm.errors import StorageError
+from ownlm.errors import ArtifactError, StorageError
 from ownlm.pipeline.artifact import sha256_file, sync_file, sync_folder
 from ownlm.recipe.base import canonical_json
 
@@ -102,7 +102,7 @@ class CheckpointFolder:
         for folder in sorted(self.path.glob("step-*"), reverse=True):
             if until is not None and _step_of(folder) > until:
                 continue
-            found = self._read(folder)
+            found = _read(folder, self._fingerprint)
             if found is not None:
                 return found
             self._remove(folder)
@@ -124,24 +124,40 @@ class CheckpointFolder:
         }
         return values | {"checksum": _checksum(values)}
 
-    def _read(self, folder: Path) -> Checkpoint | None:
-        try:
-            values: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-            checksum = values.pop("checksum")
-            raw = (folder / _TENSORS).read_bytes()
-            sound = (
-                checksum == _checksum(values)
-                and (values["format"], values["fingerprint"]) == (FORMAT, self._fingerprint)
-                and values["tensors"] == hashlib.sha256(raw).hexdigest()
-            )
-            return Checkpoint(values["step"], load_tensors(raw), values["progress"]) if sound else None
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError):
-            return None
-
     @staticmethod
     def _remove(path: Path) -> None:
         if path.exists():
             shutil.rmtree(path)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """One checkpoint, of any run.
+
+    Raises:
+        ArtifactError: when it is missing, incomplete or damaged.
+    """
+    found = _read(folder, None)
+    if found is None:
+        raise ArtifactError(
+            "this checkpoint is missing, incomplete or damaged", where=folder, advice="use another checkpoint"
+        )
+    return found
+
+
+def _read(folder: Path, fingerprint: str | None) -> Checkpoint | None:
+    try:
+        values: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        checksum = values.pop("checksum")
+        raw = (folder / _TENSORS).read_bytes()
+        sound = (
+            checksum == _checksum(values)
+            and values["format"] == FORMAT
+            and fingerprint in (None, values["fingerprint"])
+            and values["tensors"] == hashlib.sha256(raw).hexdigest()
+        )
+        return Checkpoint(values["step"], load_tensors(raw), values["progress"]) if sound else None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError):
+        return None
 
 
 def split_tensors(tensors: dict[str, Tensor], prefix: str) -> Iterator[tuple[str, Tensor]]:

@@ -117,6 +117,9 @@ class TrainConfig(Config):
     )
     z_loss: float = Field(0.0, ge=0, le=1, description="part of the squared log of softmax's denominator in the loss")
     average: AverageConfig | None = Field(None, description="train a running mean of the weights, too, and save that")
+    branch: str | None = Field(
+        None, description="folder of a checkpoint of another run (.../step-N) to start from, and to decay from there on"
+    )
     clip: float = Field(1.0, gt=0, description="longest gradient (global norm); longer ones are scaled down")
     precision: Literal["auto", "fp32", "bf16", "fp8"] = Field(
         "auto", description="bf16 autocast where the machine is fast at it, or always, or never; or fp8 products"

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from ownlm.errors import TrainingError
+from ownlm.errors import ArtifactError, TrainingError
 from ownlm.model.decoder import Decoder
 from ownlm.model.load import put_weights
 from ownlm.pipeline.progress import Progress, Task
@@ -28,6 +28,7 @@ from ownlm.tokens.shards.batches import Batch, Batches
 from ownlm.tokens.shards.loader import open_loader
 from ownlm.tokens.shards.sizes import RankShare
 from ownlm.train.average import Average
+from ownlm.train.branch import decaying_from
 from ownlm.train.checkpoint import Checkpoint, CheckpointFolder, split_tensors
 from ownlm.train.config import TrainConfig
 from ownlm.train.execution import Execution
@@ -60,6 +61,8 @@ class Trainer:
         observers: asked in every step, in this order.
         average: of the decoder's weights, if one is wanted; it is measured in place of them.
         layout: this process's place among those that train together.
+        branch: a checkpoint of another run to start from; the schedule decays from there on.
+        origin: of the model and the data: a checkpoint of another origin is not branched from.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class Trainer:
         observers: Sequence[Observer] = (),
         average: Average | None = None,
         layout: Layout | None = None,
+        branch: Checkpoint | None = None,
+        origin: str = "",
     ) -> None:
         self._config, self._decoder, self._execution = config, decoder, execution
         self._batches, self._heldout = batches, heldout
@@ -84,6 +89,9 @@ class Trainer:
         self._checkpoints, self._metrics, self._progress = checkpoints, metrics, progress
         self._observers, self._average = list(observers), average
         self._layout = layout or Layout()
+        self._branch, self._origin, self._schedule = branch, origin, config.schedule
+        if branch is not None:
+            self._schedule = decaying_from(config.schedule, branch.step, config.steps)
         self._logged = time.monotonic()
 
     def run(self) -> Position:
@@ -159,7 +167,7 @@ class Trainer:
         if action is None and not (math.isfinite(seen.nats) and math.isfinite(seen.grad_norm)):
             raise self._not_finite(position, seen)
         if action is None:
-            self._stepper.update(learning_rate(self._config.schedule, position.step, self._config.steps))
+            self._stepper.update(learning_rate(self._schedule, position.step, self._config.steps))
             if self._average is not None:
                 self._average.update(position.step + 1)
             position.since_log.append(seen)
@@ -175,7 +183,7 @@ class Trainer:
         """Write a line; measure on held-out files when it is time to."""
         config, seen = self._config, total(position.since_log)
         seconds = max(time.monotonic() - self._logged, 1e-9)
-        values = {"lr": self._optimizer.peak * learning_rate(config.schedule, position.step - 1, config.steps)}
+        values = {"lr": self._optimizer.peak * learning_rate(self._schedule, position.step - 1, config.steps)}
         if position.since_log:  # else all steps since were skipped
             values |= {
                 "loss": seen.loss,
@@ -214,6 +222,7 @@ class Trainer:
         progress: dict[str, JsonValue] = {
             "position": position.to_json(),
             "execution": self._layout.execution(self._execution.to_json()),
+            "origin": self._origin,
             "observers": {observer.name: observer.state() for observer in self._observers},
         }
         if self._layout.is_first:
@@ -233,6 +242,8 @@ class Trainer:
         if found is not None:
             position = self._restore(found)
             position.resumed.append(position.step)
+        elif self._branch is not None:
+            position = self._branched(self._branch)
         else:
             position = Position()
             self._metrics.rewind(0)
@@ -240,6 +251,22 @@ class Trainer:
                 self._save(position)
         for observer in self._observers:
             observer.started(position)
+        return position
+
+    def _branched(self, branch: Checkpoint) -> Position:
+        """Take over another run's state, and the data where it stood.
+
+        Raises:
+            ArtifactError: when its model or its data are others.
+        """
+        if branch.progress["origin"] != self._origin:
+            raise ArtifactError(
+                f"the checkpoint of step {branch.step} is of another model, or of other data, batches or optimizer",
+                where="train.branch",
+                advice="branch with the recipe of that run: only steps and schedule may differ",
+            )
+        position = self._restore(branch)
+        position.resumed = []
         return position
 
     def _rewind(self, position: Position, action: Rewind) -> Position:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from ownlm.tokens.shards.batches import FEWEST_WINDOWS, Batch, Batches, count_wi
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.train.average import Average
-from ownlm.train.checkpoint import CheckpointFolder
+from ownlm.train.checkpoint import CheckpointFolder, read_checkpoint
 from ownlm.train.config import TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
 from ownlm.train.loop import Trainer
@@ -100,6 +101,8 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             progress=context.progress,
             average=average,
             layout=layout,
+            branch=None if settings.branch is None else read_checkpoint(Path(settings.branch)),
+            origin=_origin(context, config, architecture, vocabulary),
         ).run()
     with average.applied() if average is not None else nullcontext():
         weights = whole(decoder, decoder.state_dict(), layout)
@@ -143,6 +146,20 @@ def _fingerprint(context: StageContext, config: TrainStage, architecture: Archit
     """Of all that the weights depend on: a checkpoint of anything else is not continued."""
     values = {
         "config": config.model_dump(mode="json", exclude={"train": {"loader", "mesh"}}),
+        "architecture": architecture.to_json(),
+        "vocabulary": vocabulary.content,
+        "shards": context.inputs["shards"].manifest.content,
+    }
+    return hashlib.sha256(canonical_json(values).encode("utf-8")).hexdigest()
+
+
+def _origin(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
+    """Of the model, the data in their order, and what the optimizer remembers: equal in a run and its branches."""
+    train = config.train
+    values = {
+        "objectives": config.objectives.model_dump(mode="json"),
+        "batches": [train.batch, train.accumulate, train.batch_warmup, train.seed],
+        "optimizer": train.optimizer.model_dump(mode="json"),
         "architecture": architecture.to_json(),
         "vocabulary": vocabulary.content,
         "shards": context.inputs["shards"].manifest.content,

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from ownlm.errors import ArtifactError, CorpusError, RecipeError, TrainingError
+from ownlm.errors import ArtifactError, CorpusError, InputError, RecipeError, TrainingError
 from ownlm.model.decoder import Decoder
 from ownlm.model.load import load_model
 from ownlm.pipeline.artifact import sha256_file
 from ownlm.pipeline.stage import StageContext
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.tokens.objectives.config import ObjectivesConfig
+from ownlm.train.branch import branch_fingerprint
 from ownlm.train.checkpoint import CheckpointFolder
 from ownlm.train.config import TrainStage
 from ownlm.train.run import train
@@ -145,6 +146,64 @@ def test_the_mean_of_the_weights_is_measured_and_saved(inputs: Path, tmp_path: P
 def test_tokens_of_growing_batches_are_counted(inputs: Path, tmp_path: Path) -> None:
     config = small(batch=2, accumulate=2, batch_warmup=[[4, 1], [6, 2]])
     assert train(stage_context(inputs, tmp_path, config))["tokens"] == (4 * 1 + 2 * 2 + 6 * 4) * 32
+
+
+def plateau(inputs: Path, work: Path, monkeypatch: pytest.MonkeyPatch, **settings: object) -> Path:
+    """The checkpoint after 8 of 12 steps of a run without a decay, killed later."""
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(StopError):
+            train(stage_context(inputs, work, small(schedule={"wsd": {"warmup_steps": 3, "decay": 0}}, **settings)))
+    return work / "out" / "scratch" / "checkpoints" / "step-00000008"
+
+
+@pytest.mark.parametrize("average", [None, {"decay": 0.9}])
+def test_a_branch_is_the_run_that_decayed_there(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: object
+) -> None:
+    """16 steps, decaying from the ninth on: in one run, and as a branch of one that would have gone on."""
+    point = plateau(inputs, tmp_path / "plateau", monkeypatch, average=average)
+    straight = small(steps=16, schedule={"wsd": {"warmup_steps": 3, "decay": 0.5}}, average=average)
+    whole, reference = trained(inputs, tmp_path / "whole", straight)
+    branch = small(steps=16, schedule={"wsd": {"warmup_steps": 3, "decay": 0}}, average=average, branch=str(point))
+    weights, context = trained(inputs, tmp_path / "branch", branch)
+    assert weights == whole
+    assert logged(context) == [line for line in logged(reference) if line["step"] > 8]
+    assert "interrupted" not in (context.out / "report/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"seed": 3}, ArtifactError, "another model, or of other data"),
+        ({"batch": 4}, ArtifactError, "another model, or of other data"),
+        ({"steps": 8}, RecipeError, "no steps left"),
+        ({"schedule": "cosine"}, RecipeError, "plateau"),
+    ],
+)
+def test_a_branch_that_does_not_fit_is_refused(
+    inputs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, object],
+    error: type[Exception],
+    words: str,
+) -> None:
+    point = plateau(inputs, tmp_path / "plateau", monkeypatch)
+    with pytest.raises(error, match=words):
+        train(stage_context(inputs, tmp_path / "branch", small(**{"steps": 16, "branch": str(point), **settings})))
+
+
+def test_a_damaged_checkpoint_is_not_branched_from(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = plateau(inputs, tmp_path / "plateau", monkeypatch)
+    state = point / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    with pytest.raises(ArtifactError, match="damaged"):
+        train(stage_context(inputs, tmp_path / "branch", small(steps=16, branch=str(point))))
+    with pytest.raises(InputError, match="no checkpoint to branch from"):
+        branch_fingerprint(str(tmp_path / "nowhere"), tmp_path)
 
 
 def test_another_seed_gives_another_model(inputs: Path, tmp_path: Path) -> None:
