@@ -44,10 +44,11 @@ class Follower:
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_EVERY_S):
-            self._look()
-        self._look()
+            self.look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Tell of the lines that are new."""
         lines = self._lines()
         newest = max((int(line["step"]) for line in lines), default=-1)
         for line in lines:
