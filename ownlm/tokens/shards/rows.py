@@ -135,7 +135,7 @@ class Rows:
         ]
 
     def _draft(self, index: int, epoch: int, position: int) -> _Draft:
-        """A window as next-token rows, cut into pieces; segment 2 k is stretch k, 2 k + 1 the padding in it."""
+        """A window as next-token rows, cut into pieces; segments of stretches are even, of padding odd."""
         stream = self._reader.tokens[position : position + self._context + 1].astype(np.int64)
         cuts, stretches = self._reader.cuts(position, position + self._context)
         bounds = [0, *(cuts - position).tolist(), self._context]
@@ -214,5 +214,8 @@ class Rows:
         draft.labels_L[piece.start : end] = asked.labels
         draft.tokens_L[end : piece.stop] = self._vocabulary.special.fim_pad
         draft.labels_L[end : piece.stop] = IGNORED
+        following = draft.segments_L[piece.stop :]
+        if end < piece.stop and following.size and following[0] == draft.segments_L[piece.start]:
+            following += 2  # the same stretch: attention by runs of a segment must not differ from attention by a mask
         draft.segments_L[end : piece.stop] += 1
         draft.pieces[number] = Piece(piece.position, piece.start, piece.stop, objective, asked.dropped)

@@ -253,6 +253,7 @@ def test_objectives_leave_headers_alone_and_stay_in_one_text(reader: ShardReader
     spans, documents, stretches = _owners(reader)
     made = Batches(reader, objectives, VOCABULARY, 100, 4, seed=3)
     laid_out: Counter[str] = Counter()
+    interrupted = 0
     for index in range(3 * made.windows):
         sample = made.sample(index)
         assert [piece.stop for piece in sample.pieces[:-1]] == [piece.start for piece in sample.pieces[1:]]
@@ -269,10 +270,15 @@ def test_objectives_leave_headers_alone_and_stay_in_one_text(reader: ShardReader
                 assert not {SPECIAL.file_sep, SPECIAL.repo_name, SPECIAL.end_of_text} & set(held.tolist())
             padded = held == SPECIAL.fim_pad
             assert ((sample.segments_L[columns] % 2 == 1) == padded).all()
-            owner = stretches[piece.position]
-            same = stretches[sample.pieces[0].position : sample.pieces[0].position + 100] == owner
-            number = sample.segments_L[columns] // 2
-            assert (number[:, None] == sample.segments_L // 2).all(axis=0).tolist() == same.tolist()
+        owners = stretches[sample.pieces[0].position : sample.pieces[0].position + 100]
+        pads = np.cumsum(sample.tokens_L == SPECIAL.fim_pad)
+        together = (owners[:, None] == owners) & (pads[:, None] == pads)
+        text = np.flatnonzero(sample.tokens_L != SPECIAL.fim_pad)
+        segments = sample.segments_L[text]
+        assert ((segments[:, None] == segments) == together[text][:, text]).all(), "a stretch, but not across padding"
+        assert (np.diff(sample.segments_L) >= 0).all(), "every segment is one run"
+        interrupted += len(set(segments)) > len(set(owners))
+    assert interrupted > 0 or objectives is not MIX
     assert laid_out["fill_in_the_middle"] > 20
     assert objectives.ul2 is None or laid_out["ul2"] > 20
 
