@@ -22,7 +22,7 @@ from ownlm.train.parallel.place import place
 from ownlm.train.step import Stepper
 from tests.train.parallel.layouts import Case
 
-FLOAT32, BF16 = (5e-7, 2e-6), (4e-5, 5e-3)
+FLOAT32, BF16 = (5e-7, 2e-6), (4e-5, 1e-3)
 STEPS, ROWS, CONTEXT, VOCABULARY = 5, 8, 32, 331
 Curve = list[tuple[float, float]]
 """Loss and length of the gradient, step by step; last the loss on rows that are not trained on, with 0."""
@@ -50,22 +50,36 @@ def mine(whole: Batch, layout: Layout) -> Batch:
     return Batch(*(array[rows.start : rows.stop] for array in (whole.tokens_BL, whole.labels_BL, whole.segments_BL)))
 
 
-def curve(
-    layout: Layout, model: Architecture, optimizer: Mapping[str, Any], *, bf16: bool = False, z_loss: float = 0.0
-) -> Curve:
-    """Train a few steps of two batches each."""
-    execution = Execution("cpu", bf16=bf16, compiled=False, threads=1, machine="test")
-    settings = TrainConfig(batch=ROWS, z_loss=z_loss)
-    decoder, computation = place(model, settings, execution, layout)
-    rule = Optimizer(decoder, OptimizerConfig.model_validate(optimizer))
-    token_bytes = np.ones(VOCABULARY, dtype=np.int64)
-    stepper = Stepper(decoder, rule, execution, 0.5, token_bytes, layout, computation)
-    points = []
-    for step in range(STEPS):
-        seen = stepper.step([mine(batch(2 * step), layout), mine(batch(2 * step + 1), layout)], 1.0)
-        points.append((seen.loss, seen.grad_norm))
-    held = stepper.evaluate([layout.part(batch(1000, rows=5), ROWS)])
-    return [*points, (held.loss, 0.0)]
+class Run:
+    """A few steps of a model in a layout, two batches each."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        model: Architecture,
+        optimizer: Mapping[str, Any],
+        *,
+        bf16: bool = False,
+        z_loss: float = 0.0,
+    ) -> None:
+        execution = Execution("cpu", bf16=bf16, compiled=False, threads=1, machine="test")
+        self.layout = layout
+        self.decoder, computation = place(model, TrainConfig(batch=ROWS, z_loss=z_loss), execution, layout)
+        self.rule = Optimizer(self.decoder, OptimizerConfig.model_validate(optimizer))
+        token_bytes = np.ones(VOCABULARY, dtype=np.int64)
+        self.stepper = Stepper(self.decoder, self.rule, execution, 0.5, token_bytes, layout, computation)
+
+    def step(self, number: int) -> tuple[float, float]:
+        seen = self.stepper.step([mine(batch(2 * number + part), self.layout) for part in (0, 1)], 1.0)
+        return seen.loss, seen.grad_norm
+
+    def measure(self) -> float:
+        return self.stepper.evaluate([self.layout.part(batch(1000, rows=5), ROWS)]).loss
+
+
+def curve(layout: Layout, model: Architecture, **settings: Any) -> Curve:
+    run = Run(layout, model, **settings)
+    return [*(run.step(number) for number in range(STEPS)), (run.measure(), 0.0)]
 
 
 def alone(case: Case) -> Curve:
