@@ -8,9 +8,9 @@
 
 Same shape, batch, precision, AdamW, clipping, and windows of the same real text (the standard library) for all. Ours
 and Hugging Face's are the real loops, loader and logging included; the bare loops are transformers' Llama and litgpt's
-GPT in the fewest lines that train them. Ours keeps packed documents apart, the others let them see each other. Steps are
-taken in turn, one contender after the other, and the best and the median step of each are printed: on a machine that
-does other work, the best is what the code can do.
+GPT in the fewest lines that train them. Ours keeps packed documents apart, the others let them see each other. Steps
+are taken in turn, one contender after the other, and the best and the median step of each are printed: on a machine
+that does other work, the best is what the code can do.
 
 Share of the peak: (6 * matrix weights + attention's, `training_flops_per_token`) * tokens/s over the speed of this
 model's own matrix products alone, forward and backward, timed in the same run.
@@ -54,6 +54,7 @@ from ownlm.train.observer import Observer
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.layout import Layout
 from ownlm.train.parallel.place import place
+from ownlm.train.resume import RunState
 from ownlm.train.step import Stepper
 
 WARM_UP = 2
@@ -101,11 +102,10 @@ def ownlm(setting: Setting, done: StepDone) -> None:
         optimizer = Optimizer(decoder, config.optimizer)
         sizes = torch.tensor([len(token) for token in setting.vocabulary.token_bytes]).numpy()
         stepper = Stepper(decoder, optimizer, execution, config.clip, sizes, Layout(), computation)
-        checkpoints, metrics = CheckpointFolder(setting.folder / "steps", ""), MetricLog(setting.folder / "m.jsonl")
-        Trainer(
-            config, decoder, execution, setting.batches, [], stepper, optimizer, checkpoints, metrics,
-            SilentProgress(), [Pace()],
-        ).run()  # fmt: skip
+        metrics, pace = MetricLog(setting.folder / "m.jsonl"), Pace()
+        checkpoints = CheckpointFolder(setting.folder / "steps", "")
+        state = RunState(decoder, optimizer, None, checkpoints, metrics, execution, Layout())
+        Trainer(config, setting.batches, [], stepper, optimizer, state, metrics, SilentProgress(), [pace]).run()
 
 
 def llama(architecture: Architecture) -> nn.Module:

@@ -67,11 +67,13 @@ class Optimizer:
         }
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """The inverse of `state`.
+        """The inverse of `state`; what is there is forgotten.
 
         Raises:
             ArtifactError: when a name or shape is not one of this optimizer's.
         """
+        for part in self._parts:
+            part.state.clear()
         owners = {w: part for part in self._parts for group in part.param_groups for w in group["params"]}
         for path, value in state.items():
             name, _, key = path.rpartition("/")

@@ -27,10 +27,12 @@ from ownlm.tokens.shards.batches import FEWEST_WINDOWS, Batch, Batches, count_wi
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.train.average import Average
+from ownlm.train.branch import decaying_from
 from ownlm.train.checkpoint import CheckpointFolder, read_checkpoint
 from ownlm.train.config import TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
 from ownlm.train.loop import Trainer
+from ownlm.train.observer import Observer
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.check import check_mesh
 from ownlm.train.parallel.launch import launch
@@ -39,6 +41,7 @@ from ownlm.train.parallel.place import place
 from ownlm.train.parallel.state import whole
 from ownlm.train.position import Position
 from ownlm.train.report import Summary, write_report
+from ownlm.train.resume import RunState
 from ownlm.train.step import Stepper
 
 _HELDOUT_SEED = 0
@@ -84,25 +87,39 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
         torch.manual_seed(settings.seed)  # nothing draws from it today; should something ever, it is repeatable
         decoder, computation = place(architecture, settings, execution, layout)
         optimizer = Optimizer(decoder, settings.optimizer)
+        observers = observers_of(context, layout)
         average = None if settings.average is None else Average(decoder, settings.average)
         token_bytes = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
-        position = Trainer(
-            config=settings,
+        branch = None if settings.branch is None else read_checkpoint(Path(settings.branch))
+        if branch is not None:
+            schedule = decaying_from(settings.schedule, branch.step, settings.steps)
+            settings = settings.model_copy(update={"schedule": schedule})
+        state = RunState(
             decoder=decoder,
-            execution=execution,
-            batches=batches,
-            heldout=[layout.part(one, settings.batch) for one in _heldout_batches(context, config, vocabulary)],
-            stepper=Stepper(decoder, optimizer, execution, settings.clip, token_bytes, layout, computation),
             optimizer=optimizer,
+            average=average,
             checkpoints=CheckpointFolder(
                 context.scratch / "checkpoints", _fingerprint(context, config, architecture, vocabulary)
             ),
             metrics=context.metrics,
+            execution=execution,
+            layout=layout,
+            branch=branch,
+            origin=_origin(context, config, architecture, vocabulary),
+            observers=observers,
+        )
+        position = Trainer(
+            config=settings,
+            batches=batches,
+            heldout=[layout.part(one, settings.batch) for one in _heldout_batches(context, config, vocabulary)],
+            stepper=Stepper(decoder, optimizer, execution, settings.clip, token_bytes, layout, computation),
+            optimizer=optimizer,
+            state=state,
+            metrics=context.metrics,
             progress=context.progress,
+            observers=observers,
             average=average,
             layout=layout,
-            branch=None if settings.branch is None else read_checkpoint(Path(settings.branch)),
-            origin=_origin(context, config, architecture, vocabulary),
         ).run()
     with average.applied() if average is not None else nullcontext():
         weights = whole(decoder, decoder.state_dict(), layout)
@@ -113,6 +130,11 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
         write_report(context, Summary(config, architecture, execution, position, metrics, reader.total_tokens))
         context.metrics.summary(metrics)
     return metrics
+
+
+def observers_of(context: StageContext, layout: Layout) -> list[Observer]:
+    """What watches this run, in the order in which it is asked."""
+    return []
 
 
 def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) -> None:

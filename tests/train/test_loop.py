@@ -75,16 +75,15 @@ def observed(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
 
     def go(work: Path, witness: Observer, config: TrainStage | None = None) -> tuple[str, Position, list[Any]]:
         positions: list[Position] = []
-        whole = Trainer.run
 
         class Watched(Trainer):
             def run(self) -> Position:
-                self._observers = [witness]
-                positions.append(whole(self))
+                positions.append(super().run())
                 return positions[-1]
 
         with monkeypatch.context() as patch:
             patch.setattr(run, "Trainer", Watched)
+            patch.setattr(run, "observers_of", lambda *arguments: [witness])
             context = stage_context(inputs, work, config or small(steps=STEPS, checkpoint_every=3, log_every=1))
             run.train(context)
         lines = [
@@ -142,6 +141,15 @@ def test_a_rewind_is_the_run_that_never_saw_those_data(observed: Any, tmp_path: 
     late, _, _ = observed(tmp_path / "late", Witness(after={8: Rewind(5, range(6, 9))}))
     early, position, _ = observed(tmp_path / "early", Witness(before={1: Rewind(0, range(6, 9))}))
     assert position.rewound == [(0, 0)]
+    assert late == early
+
+
+def test_a_rewind_to_the_start_forgets_what_the_optimizer_learned(observed: Any, tmp_path: Path) -> None:
+    """The checkpoint of the start has no momentum, and there was some."""
+    config = small(steps=STEPS, checkpoint_every=100, log_every=1)
+    late, position, _ = observed(tmp_path / "late", Witness(after={8: Rewind(5, range(6, 9))}), config)
+    assert position.rewound == [(8, 0)]
+    early, _, _ = observed(tmp_path / "early", Witness(before={1: Rewind(0, range(6, 9))}), config)
     assert late == early
 
 
