@@ -105,15 +105,24 @@ def test_a_real_spark_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.
     if home is None:
         pytest.skip("classic Spark is not there: scripts/test sets up .venv-spark where there is Java")
     corpus = write_corpus(tmp_path / "corpus", files=3)
-    stage = ShardsStage(shards=ShardsConfig(context=64, shard_mb=0.01))
-    context = make_context(tmp_path, stage, {"corpus": corpus, "vocabulary": FOLDER}, name="spark")
+    inputs = {"corpus": corpus, "vocabulary": FOLDER}
+    plain = ShardsStage(shards=ShardsConfig(context=64, shard_mb=0.01))
+    related = ShardsStage(shards=ShardsConfig(context=64, shard_mb=0.01, pack="repositories"))
+    contexts = [
+        make_context(tmp_path, plain, inputs, name="plain"),
+        make_context(tmp_path, related, inputs, name="rel"),
+    ]
+    here = make_context(tmp_path, related, inputs, name="here")
+    pack(here)
     (tmp_path / "server").mkdir()
     with spark_server(home, tmp_path / "server") as server:
         monkeypatch.setenv(TOKEN_VARIABLE, server.token)
-        pack(replace(context, engine=EngineConfig(spark=server.address)))
-    for split in ("train", "heldout_repos", "heldout_files"):
-        ShardReader(context.out / split).verify()
-        names = sorted(path.name for path in (SHARDS / split).iterdir())
-        assert sorted(path.name for path in (context.out / split).iterdir()) == names
-        for name in names:
-            assert (context.out / split / name).read_bytes() == (SHARDS / split / name).read_bytes()
+        for context in contexts:
+            pack(replace(context, engine=EngineConfig(spark=server.address)))
+    for context, expected in zip(contexts, (SHARDS, here.out), strict=True):
+        for split in ("train", "heldout_repos", "heldout_files"):
+            ShardReader(context.out / split).verify()
+            names = sorted(path.name for path in (expected / split).iterdir())
+            assert sorted(path.name for path in (context.out / split).iterdir()) == names
+            for name in names:
+                assert (context.out / split / name).read_bytes() == (expected / split / name).read_bytes()
