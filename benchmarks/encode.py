@@ -1,18 +1,23 @@
-"""Encoding, one core: ours beside `tokenizers.encode_batch` and plain tiktoken, over the same merges, in one run.
+"""Encoding, one core: ours beside `tokenizers`, tiktoken and, where installed, others over the same merges, in one run.
 
     python benchmarks/encode.py [--corpus ../shared/corpus] [--parts 1] [--every 8] [--size 16384] [--digits single]
     python benchmarks/encode.py --parts 0 1 2 3 4 5 6 7 --every 1 --repeat 1 --only tokenizers.encode_batch_fast ours
 
+    pip install gigatoken quicktok-v1 riptoken  (in a virtual environment of its own: only this script wants them)
+
 Trains a vocabulary on the first part of the corpus, then encodes every n-th document of the parts with each. Figures
 are MB of text (1e6 bytes of UTF-8) a second of processor time, the best of `--repeat` for each group of documents; all
-ids are compared with the first one's. Then characters of one kind, and ten times as many, where what is not linear
-shows. The second command compares the ids of the whole corpus (minutes: the rival is slow).
+ids are compared with the first one's. Then characters of one kind or drawn from a few, and four times as many, where
+what is not linear shows. The second command compares the ids of the whole corpus (minutes: the rival is slow).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import json
 import os
+import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +39,18 @@ from ownlm.tokens.vocabulary.train import save, train_tokenizer
 
 TRAINED_ON = 1200
 AT_ONCE = 200
-KINDS = {"letter": "a", "space": " ", "digit": "7", "é": "é", "=": "=", "newline": "\n", "spaces, letter": " "}
+KINDS = {
+    "one letter": "a",
+    "letters": "abcdefghijklmnopqrstuvwxyz",
+    "common letters": "etaoin",
+    "spaces": " ",
+    "newlines": "\n",
+    "signs": "+-*/=<>()",
+    "digits": "0123456789",
+    "ideographs": "変数漢字言語",
+    "emoji": "🙂🚀",
+    "combining marks": "\u0301\u0302",
+}
 Encode = Callable[[list[str]], list[list[int]]]
 
 
@@ -49,7 +65,7 @@ def encoders(folder: Path, digits: str) -> dict[str, Encode]:
     ranks = {data: number for number, data in enumerate(vocabulary.token_bytes) if data}
     plain = tiktoken.Encoding("plain", pat_str=PATTERNS[digits], mergeable_ranks=ranks, special_tokens={})
     vocabulary.encode("")  # builds the encoder
-    return {
+    mine = {
         "tokenizers.encode_batch": lambda texts: [
             one.ids for one in reference.encode_batch(texts, add_special_tokens=False)
         ],
@@ -59,6 +75,37 @@ def encoders(folder: Path, digits: str) -> dict[str, Encode]:
         "tiktoken": lambda texts: [plain.encode_ordinary(text) for text in texts],
         "ours": vocabulary.encode_batch,
     }
+    return {**mine, **others(folder, digits, ranks)}
+
+
+def others(folder: Path, digits: str, ranks: dict[bytes, int]) -> dict[str, Encode]:
+    """Libraries that ownlm does not need, as far as they are installed."""
+    description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    bare = json.dumps({**description, "added_tokens": []})  # or the text of a special token would become it
+
+    def gigatoken() -> Encode:
+        tokenizer = importlib.import_module("gigatoken").Tokenizer.from_json(bare)
+        return lambda texts: tokenizer.encode_batch_list(texts, parallel=False)
+
+    def quicktok() -> Encode:
+        library = importlib.import_module("quicktok")
+        os.environ["QUICKTOK_DATA"] = str(folder)
+        (folder / "bare.json").write_text(bare, encoding="utf-8")
+        library.import_tokenizer(str(folder / "bare.json"), "own")
+        tokenizer = library.get_encoding("own")
+        return lambda texts: [tokenizer.encode_ordinary(text) for text in texts]
+
+    def riptoken() -> Encode:
+        tokenizer = importlib.import_module("riptoken").CoreBPE(ranks, {}, PATTERNS[digits])
+        return lambda texts: [tokenizer.encode_ordinary(text) for text in texts]
+
+    found = {}
+    for make in (gigatoken, quicktok, riptoken):
+        try:
+            found[make.__name__] = make()
+        except ImportError:
+            print(f"{make.__name__} is not installed: left out")
+    return found
 
 
 def compare(rivals: dict[str, Encode], texts: Iterator[list[str]], repeat: int) -> bool:
@@ -94,15 +141,18 @@ def groups_of(files: Sequence[Path], every: int) -> Iterator[list[str]]:
 
 
 def adversaries(encode: Encode, size: int) -> None:
-    """Print seconds for `size` and ten times `size` characters of one kind."""
-    for name, character in KINDS.items():
-        spent = []
-        for length in (size, 10 * size):
-            text = character * length + ("x" if "," in name else "")
-            start = time.process_time()
-            encode([text])
-            spent.append(time.process_time() - start)
-        print(f"{name:16} {size:,} characters {spent[0]:.3f} s, ten times as many {spent[1]:.3f} s")
+    """Print seconds for `size` and four times `size` bytes of one kind, the best of three."""
+    random_ = random.Random(1)
+    for name, alphabet in KINDS.items():
+        best = []
+        for length in (size, 4 * size):
+            text, spent = "".join(random_.choices(alphabet, k=length // len(alphabet[0].encode()))), []
+            for _ in range(3):
+                start = time.process_time()
+                encode([text])
+                spent.append(time.process_time() - start)
+            best.append(min(spent))
+        print(f"{name:16} {size:,} bytes {best[0]:.3f} s, four times as many {best[1]:.3f} s")
 
 
 def main() -> None:
@@ -126,7 +176,7 @@ def main() -> None:
     print(f"{arguments.size} tokens, digits {arguments.digits}, one core")
     same = compare(rivals, groups_of([files[part] for part in arguments.parts], arguments.every), arguments.repeat)
     if not arguments.only:
-        adversaries(rivals["ours"], 100_000)
+        adversaries(rivals["ours"], 1_000_000)
     if not same:
         raise SystemExit("ids differ")
 

@@ -97,6 +97,13 @@ def test_the_pattern_cuts_as_the_one_of_llama_cpp(digits: str) -> None:
         assert ours.pre_tokenize_str(text) == theirs.pre_tokenize_str(text)
 
 
+def test_one_place_where_llama_cpp_cuts_otherwise() -> None:
+    """As with Qwen's own pattern: the long s is an s to one who ignores case, and not to llama.cpp."""
+    ours, theirs = (Split(Regex(patterns["single"]), behavior="isolated") for patterns in (PATTERNS, LLAMA_CPP))
+    assert [word for word, _ in ours.pre_tokenize_str("'\u017fx")] == ["'\u017f", "x"]
+    assert [word for word, _ in theirs.pre_tokenize_str("'\u017fx")] == ["'\u017fx"]
+
+
 def test_a_size_without_room_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="415 tokens cannot hold 128 special ones") as caught:
         train_vocabulary(tmp_path, small()[0], size=415)
