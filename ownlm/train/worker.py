@@ -13,18 +13,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ownlm.train.parallel.failure import tell
-from ownlm.train.parallel.job import read_job, write_result
+from ownlm.train.parallel.job import LOGS, read_job, write_result
 
 
 def main(job: Path) -> int:
     """Take part in a job; returns the exit code."""
     rank = int(os.environ["RANK"])
+    _print_to(job.parent / LOGS / f"rank-{rank}.log")
     try:
         _work(job)
     except Exception as error:
         tell(error, rank)
         raise
     return 0
+
+
+def _print_to(path: Path) -> None:
+    """Standard output and errors of this process, of C++ code too, go to the end of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as log:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(log.fileno(), stream.fileno())
 
 
 def _work(job: Path) -> None:

@@ -59,9 +59,8 @@ class _Attend:
     seen_B1LS: Tensor
     mesh: DeviceMesh
 
-    def __call__(self, q_BNLH: Tensor, k_BKLH: Tensor, v_BKLH: Tensor) -> Tensor:
-        """Mix values of all places."""
-        both_BKLH = torch.stack([k_BKLH, v_BKLH])
-        k_BKSH, v_BKSH = all_gather_single_autograd(both_BKLH, 3, self.mesh).unbind()
+    def __call__(self, q_BNLH: Tensor, k_BKSH: Tensor, v_BKSH: Tensor) -> Tensor:
+        """Mix values of all places; keys and values given are this place's."""
+        k_BKSH, v_BKSH = all_gather_single_autograd(torch.stack([k_BKSH, v_BKSH]), 3, self.mesh).unbind()
         gqa = k_BKSH.shape[1] != q_BNLH.shape[1]
         return F.scaled_dot_product_attention(q_BNLH, k_BKSH, v_BKSH, attn_mask=self.seen_B1LS, enable_gqa=gqa)

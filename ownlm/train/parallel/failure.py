@@ -50,7 +50,7 @@ def failed(error: ChildFailedError, logs: Path) -> OwnlmError:
     return TrainingError(
         f"the training process of rank {rank} ended: {_reason(first)}",
         where=logs,
-        advice="look at that rank's stderr.log; the same command goes on from the last checkpoint",
+        advice=f"look at rank-{rank}.log there; the same command goes on from the last checkpoint",
     )
 
 

@@ -18,7 +18,7 @@ from ownlm.pipeline.stage import StageContext
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.train.config import TrainStage
 
-JOB, RESULT = "job.json", "result.json"
+JOB, RESULT, LOGS = "job.json", "result.json", "logs"
 
 
 def write_job(context: StageContext) -> Path:

@@ -5,7 +5,7 @@
                      └── metrics.jsonl, result ◄───┘
     other machines:  ownlm train join job.json --rendezvous HOST:PORT
 
-The first machine holds the meeting place (c10d). What a worker prints goes to scratch/logs.
+The first machine holds the meeting place (c10d). What a worker prints goes to scratch/logs/rank-N.log.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ from ownlm.train.parallel.check import check_machine
 from ownlm.train.parallel.config import MeshConfig
 from ownlm.train.parallel.failure import failed
 from ownlm.train.parallel.follow import Follower
-from ownlm.train.parallel.job import read_job, read_result, write_job
+from ownlm.train.parallel.job import LOGS, read_job, read_result, write_job
 
 if TYPE_CHECKING:
     from torch.distributed.launcher.api import LaunchConfig
 
-LOGS = "logs"
 _HERE = "127.0.0.1:0"
 _STOPPED_AFTER_S = 10
 
@@ -99,7 +98,7 @@ def cores() -> int:
 
 
 def _config(job: Path, mesh: MeshConfig, logs: Path) -> LaunchConfig:
-    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Std
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig
 
     return LaunchConfig(
@@ -111,7 +110,7 @@ def _config(job: Path, mesh: MeshConfig, logs: Path) -> LaunchConfig:
         rdzv_endpoint=mesh.rendezvous or _HERE,
         local_addr=None if mesh.nodes > 1 else "127.0.0.1",
         max_restarts=0,
-        logs_specs=DefaultLogsSpecs(log_dir=str(logs), redirects=Std.ALL),
+        logs_specs=DefaultLogsSpecs(log_dir=str(logs)),
         shutdown_timeout=_STOPPED_AFTER_S,
     )
 

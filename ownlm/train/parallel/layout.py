@@ -10,7 +10,7 @@ A run in one process has the layout `Layout()`: no mesh, no process group, every
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import JsonValue
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
 
     from ownlm.tokens.shards.batches import Batch
+
+    _Integer = TypeVar("_Integer", np.int32, np.int64)
 
 DIMENSIONS = ("pipeline", "data", "shard", "context", "tensor")
 """Of the mesh, slowest first: tensor's neighbours talk most and stand next to each other."""
@@ -141,7 +143,7 @@ class MeshLayout(Layout):
 
         mine = self.rows(size)
 
-        def filled(array: npt.NDArray[np.int64], value: int) -> npt.NDArray[np.int64]:
+        def filled(array: npt.NDArray[_Integer], value: int) -> npt.NDArray[_Integer]:
             missing = np.full((size - len(array), array.shape[1]), value, array.dtype)
             return np.concatenate([array, missing])[mine.start : mine.stop]
 

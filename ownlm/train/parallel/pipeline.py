@@ -60,7 +60,9 @@ class Pipelined:
         count = layout.config.stages
         part = len(layout.rows(rows)) // self._micro
         group = layout.mesh["pipeline"].get_group()
-        pipes = [self._pipe(stage, index, count, part, group) for stage, index in zip(stages, indices, strict=True)]
+        pipes: list[Any] = [
+            self._pipe(stage, index, count, part, group) for stage, index in zip(stages, indices, strict=True)
+        ]
         settings: dict[str, Any] = {"n_microbatches": self._micro, "loss_fn": self._loss, "scale_grads": False}
         self._schedule: Any
         if layout.config.schedule == "interleaved":
@@ -131,7 +133,7 @@ class Pipelined:
             group=group,
         )
 
-    def _twin(self) -> nn.Parameter | None:
+    def _twin(self) -> Tensor | None:
         """This process's copy of a tied embedding."""
         if not self._decoder.architecture.tied:
             return None

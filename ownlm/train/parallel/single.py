@@ -31,13 +31,13 @@ class OneStage:
         with self._execution.autocast():
             minimized, nats = self._stage(*rows)
         (minimized / max(1, labels)).backward()
-        return nats.item()
+        return float(nats.item())
 
     @torch.no_grad()
     def measure(self, rows: Rows) -> float:
         """See `Computation`."""
         with self._execution.autocast():
-            return self._stage(*rows)[1].item()
+            return float(self._stage(*rows)[1].item())
 
     def clip(self, longest: float) -> float:
         """See `Computation`."""

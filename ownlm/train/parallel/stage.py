@@ -72,13 +72,15 @@ class Stage(nn.Module):
             labels_BL, segments_BL = labels_BL[:, positions_L], segments_BL[:, positions_L]
             x = x[:, positions_L] if self.is_first else x
         view = self.decoder.view(positions_L[None], segments_BL, attend=attend)
-        x_BLD = self.decoder.embed_tokens(x)
+        x_BLD: Tensor = self.decoder.embed_tokens(x)
         for block in self.decoder.layers:
             x_BLD = block(x_BLD, view)
         if self.is_last:
             return self._loss(self.decoder.last(x_BLD), labels_BL)
         auxiliary = self.decoder.auxiliary()
-        return x_BLD if auxiliary is None else _Joined.apply(x_BLD, auxiliary / self.labels)
+        if auxiliary is not None:
+            x_BLD = _Joined.apply(x_BLD, auxiliary / self.labels)  # type: ignore[no-untyped-call]
+        return x_BLD
 
     def _loss(self, x_BLD: Tensor, labels_BL: Tensor) -> Tensor:
         head_VD, parts = self.decoder.head_weight, None

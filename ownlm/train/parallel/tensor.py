@@ -56,8 +56,7 @@ def _plan(block: Block, sequence: bool, stream: Placement) -> dict[str, Parallel
         plan["mlp.down_proj"] = RowwiseParallel(output_layouts=stream)
     if sequence:
         plan |= {"input_layernorm": SequenceParallel(), "post_attention_layernorm": SequenceParallel()}
-        whole = {"input_layouts": (Shard(1),), "desired_input_layouts": (Replicate(),)}
-        plan["mlp"] = PrepareModuleInput(**whole)
+        plan["mlp"] = PrepareModuleInput(input_layouts=(Shard(1),), desired_input_layouts=(Replicate(),))
         plan["self_attn"] = PrepareModuleInput(
             input_layouts=(Shard(1), None), desired_input_layouts=(Replicate(), None)
         )
