@@ -165,40 +165,32 @@ def dropped(reader: ShardReader, vocabulary: Vocabulary, context: int) -> None:
         print(f"tokens dropped by {name}, context {context}: {share:.2%} of the pieces it is applied to")
 
 
-def loaders(reader: ShardReader, vocabulary: Vocabulary, context: int, batch: int, steps: int = 60) -> None:
-    """Print what a step costs beside its own work, by what makes the batches and what the work is.
+def loaders(reader: ShardReader, vocabulary: Vocabulary, context: int, batch: int, steps: int = 100) -> None:
+    """Print what a step costs the training process, by what makes the batches.
 
-    The work takes twice as long as making a batch: waiting, as for an accelerator, or Python that holds its lock.
+    Processor time is what training's own Python can lose to its loader, beside an accelerator that works by itself;
+    the wait is what a step of twice the time of making a batch takes longer: of an idle machine.
     """
     batches = Batches(reader, mixes()["fill-in-the-middle 0.5"], vocabulary, context, batch, 0)
     making = context * batch / rate(batches.batch, context * batch, 1.0)
     print(f"\nfill-in-the-middle 0.5, context {context}, batch {batch}: {making * 1e3:.1f} ms to make a batch")
-    print(f"{'workers':10}{'waiting: ms a step more':>26}{'Python: ms a step more':>26}{'first batch after':>22}")
+    print(f"{'workers':10}{'processor time a batch':>24}{'wait a step':>16}{'first batch after':>20}")
     kinds: tuple[int | Literal["thread"], ...] = (0, "thread", 1, 2)
     for workers in kinds:
-        cells = ""
-        for work in (time.sleep, spin):
-            started = time.perf_counter()
-            with open_loader(batches, LoaderConfig(workers=workers)) as loader:
+        started = time.perf_counter()
+        with open_loader(batches, LoaderConfig(workers=workers)) as loader:
+            next(loader)
+            first, waits = time.perf_counter() - started, []
+            for _ in range(8):
                 next(loader)
-                first = time.perf_counter() - started
-                for _ in range(8):
-                    next(loader)
-                more = []
-                for _ in range(steps):
-                    started = time.perf_counter()
-                    next(loader)
-                    work(2 * making)
-                    more.append(time.perf_counter() - started - 2 * making)
-            cells += f"{np.median(more) * 1e3:>26.2f}"
-        print(f"{workers!s:10}{cells}{first:>20.2f} s")
-
-
-def spin(seconds: float) -> None:
-    """Work that holds the interpreter's lock: so much processor time of this thread."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
+            spent = time.process_time()
+            for _ in range(steps):
+                started = time.perf_counter()
+                next(loader)
+                waits.append(time.perf_counter() - started)
+                time.sleep(2 * making)
+            spent = time.process_time() - spent
+        print(f"{workers!s:10}{spent / steps * 1e3:>21.2f} ms{np.median(waits) * 1e3:>13.2f} ms{first:>18.2f} s")
 
 
 def orders(size: int) -> None:
