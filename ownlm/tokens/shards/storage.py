@@ -117,7 +117,9 @@ class Bucket:
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Its bytes, a few MB at a time, nothing read ahead."""
-        stream = self._asked(name, lambda: self._system.open(self._path(name), "rb", cache_type="none"))
+        # Web servers need not know ranges of bytes; their files are one answer, read on.
+        how = {"block_size": 0} if "http" in _protocols(self._system) else {"cache_type": "none"}
+        stream = self._asked(name, lambda: self._system.open(self._path(name), "rb", **how))
         with stream:
             while chunk := self._asked(name, lambda: stream.read(CHUNK)):
                 yield chunk

@@ -8,6 +8,8 @@ import pickle
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -25,6 +27,7 @@ from ownlm.tokens.shards.push import push
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.shards.storage import Bucket
 from ownlm.tokens.shards.workers import Workers
+from ownlm.tokens.shards.writer import ShardWriter
 from tests.tokens.corpora import pack_texts, program, small
 from tests.tokens.shards import s3
 
@@ -329,3 +332,29 @@ def test_memory_and_file_addresses(local: ShardReader, tmp_path: Path) -> None:
     url, _ = push(local.path, f"file://{tmp_path}/pushed", SilentProgress())
     assert not list(tmp_path.rglob("*.part"))
     assert ShardReader(url).tokens[:].tolist() == local.tokens[:].tolist()
+
+
+def test_a_plain_web_server(local: ShardReader, tmp_path: Path) -> None:
+    """One that knows no ranges of bytes, with a shard larger than a block."""
+    folder = tmp_path / "served"
+    documents = [{"id": "", "source": "", "repo": "", "path": "", "language": ""}] * 3
+    with ShardWriter(folder, vocabulary_size=2**16, vocabulary="", shard_bytes=1 << 30) as writer:
+        for number, document in enumerate(documents):
+            writer.add(dict(document), np.arange(3_000_000, dtype=np.uint32) % (number + 7), 1)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    try:
+        reader = ShardReader(f"http://127.0.0.1:{http.server_port}", cache=tmp_path)
+        assert np.array_equal(reader.tokens[:], ShardReader(folder).tokens[:])
+        with pytest.raises(ArtifactError, match="nothing"):
+            ShardReader(f"http://127.0.0.1:{http.server_port}/nothing", cache=tmp_path)
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
