@@ -277,7 +277,7 @@ _SMALL: dict[str, ShardReader] = {}
 
 
 def _small_cache(url: str, tmp_path_factory: pytest.TempPathFactory) -> ShardReader:
-    """One that holds two shards of more than ten."""
+    """One that holds two shards of six."""
     if url not in _SMALL:
         os.environ["OWNLM_SHARD_CACHE_GB"] = "0.000012"
         try:
