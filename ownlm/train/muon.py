@@ -8,7 +8,7 @@ instead of 166 (2.6M parameters, 2 cores), and needs no special case for determi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -35,11 +35,14 @@ def orthogonal(x_NAB: Tensor, rounds: int) -> Tensor:
     return x_NAB.mT if tall else x_NAB
 
 
+Orthogonalize = Callable[[Tensor, int], Tensor]
+
+
 class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum and decoupled weight decay, for matrices and stacks of matrices only.
 
     A weight that is divided among places (a DTensor) keeps its momentum where it lies; the direction of the whole
-    matrix is gathered and made orthogonal on every place, which takes its part of it.
+    matrix is gathered and made orthogonal, and every place takes its part of it.
 
     The step is scaled by 0.2 sqrt(max(A, B)), so that its size is about AdamW's and learning rates carry over
     (Moonshot, "Muon is scalable for LLM training", arXiv 2502.16982).
@@ -50,11 +53,19 @@ class Muon(torch.optim.Optimizer):
         momentum: memory of the gradient's mean.
         weight_decay: decay per step, times the learning rate.
         rounds: iterations of `orthogonal`.
+        orthogonalize: `orthogonal`, or what does the same with several places (`ownlm.train.parallel.muon`).
     """
 
     def __init__(
-        self, params: Iterable[Any], lr: float, momentum: float = 0.95, weight_decay: float = 0.0, rounds: int = 5
+        self,
+        params: Iterable[Any],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        rounds: int = 5,
+        orthogonalize: Orthogonalize = orthogonal,
     ) -> None:
+        self._orthogonalize = orthogonalize
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "rounds": rounds})
         if any(weight.dim() not in (2, 3) for group in self.param_groups for weight in group["params"]):
             raise ValueError("Muon is for matrices; give everything else to AdamW")
@@ -69,7 +80,7 @@ class Muon(torch.optim.Optimizer):
                     by_shape[weight.shape].append(weight)
             for shape, weights in by_shape.items():
                 directions_NAB = torch.cat([_stacked(self._direction(w, group["momentum"])) for w in weights])
-                steps = torch.tensor_split(orthogonal(directions_NAB, group["rounds"]), len(weights))
+                steps = torch.tensor_split(self._orthogonalize(directions_NAB, group["rounds"]), len(weights))
                 size = group["lr"] * 0.2 * max(shape[-2:]) ** 0.5
                 for weight, step_NAB in zip(weights, steps, strict=True):
                     step = _divided(step_NAB.view(shape), weight)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ownlm.errors import ArtifactError
 from ownlm.model.decoder import Decoder
 from ownlm.train.config import AdamWConfig, DecayRule, MuonConfig, OptimizerConfig
-from ownlm.train.muon import Muon
+from ownlm.train.muon import Muon, Orthogonalize, orthogonal
 
 Weights = Mapping[str, nn.Parameter]
 
@@ -30,16 +30,17 @@ class Optimizer:
     Args:
         decoder: whose weights to train.
         config: AdamW on everything; or Muon on the blocks' matrices and AdamW on the rest.
+        orthogonalize: Muon's, where several places share its work (`ownlm.train.parallel.muon`).
     """
 
-    def __init__(self, decoder: Decoder, config: OptimizerConfig) -> None:
+    def __init__(self, decoder: Decoder, config: OptimizerConfig, orthogonalize: Orthogonalize = orthogonal) -> None:
         self._weights = dict(decoder.named_parameters())
         self._parts: list[torch.optim.Optimizer]
         if config.muon is not None:
             rates = decoder.lr_multipliers("muon")
             inner = {name: weight for name, weight in self._weights.items() if for_muon(name, weight)}
             rest = {name: weight for name, weight in self._weights.items() if name not in inner}
-            self._parts = [_muon(inner, config.muon, rates), _adamw(rest, config.muon.embeddings, rates)]
+            self._parts = [_muon(inner, config.muon, rates, orthogonalize), _adamw(rest, config.muon.embeddings, rates)]
             self.peak = config.muon.lr
         else:
             assert config.adamw is not None
@@ -96,12 +97,12 @@ def decays(rule: DecayRule, name: str, weight: Tensor) -> bool:
     return weight.dim() >= 2 and (rule == "matrices" or name.startswith("layers."))
 
 
-def _muon(weights: Weights, config: MuonConfig, rates: Mapping[str, float]) -> Muon:
+def _muon(weights: Weights, config: MuonConfig, rates: Mapping[str, float], orthogonalize: Orthogonalize) -> Muon:
     by_rate: dict[float, list[nn.Parameter]] = defaultdict(list)
     for name, weight in weights.items():
         by_rate[rates[name]].append(weight)
     groups = [{"params": group, "lr": config.lr * rate} for rate, group in by_rate.items()]
-    return Muon(groups, config.lr, config.momentum, config.weight_decay)
+    return Muon(groups, config.lr, config.momentum, config.weight_decay, orthogonalize=orthogonalize)
 
 
 def _adamw(weights: Weights, config: AdamWConfig, rates: Mapping[str, float]) -> torch.optim.AdamW:

@@ -32,11 +32,12 @@ from ownlm.train.checkpoint import CheckpointFolder, read_checkpoint
 from ownlm.train.config import TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
 from ownlm.train.loop import Trainer
-from ownlm.train.observer import Observer
+from ownlm.train.observer import Observer, Parts
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.check import check_mesh
 from ownlm.train.parallel.launch import launch
 from ownlm.train.parallel.layout import Layout
+from ownlm.train.parallel.muon import orthogonalizer
 from ownlm.train.parallel.place import place
 from ownlm.train.parallel.state import whole
 from ownlm.train.position import Position
@@ -86,14 +87,29 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
     with deterministic(execution):
         torch.manual_seed(settings.seed)  # nothing draws from it today; should something ever, it is repeatable
         decoder, computation = place(architecture, settings, execution, layout)
-        optimizer = Optimizer(decoder, settings.optimizer)
-        observers = observers_of(context, layout)
+        optimizer = Optimizer(decoder, settings.optimizer, orthogonalizer(layout))
         average = None if settings.average is None else Average(decoder, settings.average)
         token_bytes = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
         branch = None if settings.branch is None else read_checkpoint(Path(settings.branch))
         if branch is not None:
             schedule = decaying_from(settings.schedule, branch.step, settings.steps)
             settings = settings.model_copy(update={"schedule": schedule})
+        heldout = [layout.part(one, settings.batch) for one in _heldout_batches(context, config, vocabulary)]
+        observers = observers_of(
+            Parts(
+                context,
+                settings,
+                layout,
+                execution,
+                vocabulary,
+                reader,
+                batches,
+                decoder,
+                optimizer,
+                computation,
+                heldout,
+            )
+        )
         state = RunState(
             decoder=decoder,
             optimizer=optimizer,
@@ -111,7 +127,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
         position = Trainer(
             config=settings,
             batches=batches,
-            heldout=[layout.part(one, settings.batch) for one in _heldout_batches(context, config, vocabulary)],
+            heldout=heldout,
             stepper=Stepper(decoder, optimizer, execution, settings.clip, token_bytes, layout, computation),
             optimizer=optimizer,
             state=state,
@@ -132,7 +148,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
     return metrics
 
 
-def observers_of(context: StageContext, layout: Layout) -> list[Observer]:
+def observers_of(parts: Parts) -> list[Observer]:
     """What watches this run, in the order in which it is asked."""
     return []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 import traceback
 from pathlib import Path
@@ -46,7 +47,8 @@ def failed(error: ChildFailedError, logs: Path) -> OwnlmError:
         own = failure.error_file_data.get(_OWN)
         if own is not None:
             return _again(own)
-    rank, first = failures[0]
+    # The agent ends the others with SIGTERM when one has failed.
+    rank, first = next((one for one in failures if one[1].exitcode != -signal.SIGTERM), failures[0])
     return TrainingError(
         f"the training process of rank {rank} ended: {_reason(first)}",
         where=logs,

@@ -93,6 +93,7 @@ class MeshLayout(Layout):
         device: "cpu" or "cuda".
 
     Attributes:
+        stage: those that hold (parts of) the same weights, one dimension.
         experts: the same places, its dimensions are `EXPERTS`; DTensors of experts' weights are on parts of it.
     """
 
@@ -117,6 +118,7 @@ class MeshLayout(Layout):
         )
         self._rows = self.mesh["data", "shard"]._flatten("rows")
         self._totals = self.mesh["pipeline", "data", "shard", "context"]._flatten("totals")
+        self.stage = self.mesh["data", "shard", "context", "tensor"]._flatten("stage")
         # A barrier is a sum that is waited for: of a group of its own, it does not need a device.
         self.checkpoint_group = distributed.new_group(backend="gloo")
 

@@ -24,7 +24,8 @@ def whole(decoder: Decoder, tensors: Mapping[str, Tensor], layout: Layout) -> di
     A head that is tied to the embedding is left out.
     """
     tied = decoder.architecture.tied
-    mine = {name: _full(tensor) for name, tensor in tensors.items() if not (tied and _HEAD in name)}
+    # Gathering is done together: in the same order everywhere, whatever order a checkpoint was read in.
+    mine = {name: _full(tensors[name]) for name in sorted(tensors) if not (tied and _HEAD in name)}
     if not isinstance(layout, MeshLayout) or layout.config.pipeline == 1:
         return mine
     alone = all(layout.mesh[name].get_local_rank() == 0 for name in ("data", "shard", "context", "tensor"))
