@@ -18,6 +18,7 @@ from ownlm.train.execution import Execution
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.config import MeshConfig
 from ownlm.train.parallel.layout import Layout, MeshLayout
+from ownlm.train.parallel.muon import orthogonalizer
 from ownlm.train.parallel.place import place
 from ownlm.train.step import Stepper
 from tests.train.parallel.layouts import Case
@@ -65,7 +66,7 @@ class Run:
         execution = Execution("cpu", bf16=bf16, compiled=False, threads=1, machine="test")
         self.layout = layout
         self.decoder, computation = place(model, TrainConfig(batch=ROWS, z_loss=z_loss), execution, layout)
-        self.rule = Optimizer(self.decoder, OptimizerConfig.model_validate(optimizer))
+        self.rule = Optimizer(self.decoder, OptimizerConfig.model_validate(optimizer), orthogonalizer(layout))
         token_bytes = np.ones(VOCABULARY, dtype=np.int64)
         self.stepper = Stepper(self.decoder, self.rule, execution, 0.5, token_bytes, layout, computation)
 

@@ -1,0 +1,24 @@
+"""The train stage in a process: `python -m tests.train.parallel.child INPUTS WORK SETTINGS`, to be interrupted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from ownlm.cli import INTERRUPTED
+from ownlm.train.run import train
+from tests.train.inputs import small, stage_context
+
+
+def main() -> int:
+    inputs, work, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    try:
+        train(stage_context(inputs, work, small(**settings)))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
