@@ -14,7 +14,8 @@ Shapes: N tokens, C of them in a chunk, D width, V rows of the head.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -81,6 +82,24 @@ def linear_cross_entropy(
     return sums[0], sums[1]
 
 
+_keepers: list[list[Tensor]] = []
+
+
+@contextmanager
+def token_nats() -> Iterator[list[Tensor]]:
+    """Keep the cross-entropies of the single tokens that are measured inside; they cost four bytes each.
+
+    Gives a list that grows by one tensor of nats_N (float32, 0 without a label) for every `linear_cross_entropy` of
+    this thread's process, in the order of the calls.
+    """
+    kept: list[Tensor] = []
+    _keepers.append(kept)
+    try:
+        yield kept
+    finally:
+        _keepers[:] = [other for other in _keepers if other is not kept]
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     """See `linear_cross_entropy`."""
 
@@ -101,15 +120,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         sums = torch.zeros(2, device=hidden_ND.device)
         d_hidden_ND = torch.empty_like(hidden_ND) if wants else None
         d_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if wants else None
+        tokens = []
         for start in range(0, hidden_ND.shape[0], rows):
             piece_CD = hidden_ND[start : start + rows]
-            nats, extra, d_logits_CV = chunk(piece_CD, weight_VD, labels_N[start : start + rows], z_loss, wants, parts)
-            sums += torch.stack([nats, extra])
+            nats_C, extra, d_logits_CV = chunk(
+                piece_CD, weight_VD, labels_N[start : start + rows], z_loss, wants, parts
+            )
+            sums += torch.stack([nats_C.sum(), extra])
+            tokens.append(nats_C)
             if d_logits_CV is not None and d_hidden_ND is not None and d_weight_VD is not None:
                 torch.mm(d_logits_CV, weight_VD, out=d_hidden_ND[start : start + rows])
                 _add_product(d_weight_VD, d_logits_CV, piece_CD)
         if d_hidden_ND is not None and parts is not None:
             d_hidden_ND = parts.sum(d_hidden_ND)
+        for kept in _keepers:
+            kept.append(torch.cat(tokens))
         ctx.save_for_backward(d_hidden_ND, d_weight_VD)
         ctx.precision = weight_VD.dtype
         nats = sums[0].clone()
@@ -142,7 +167,7 @@ def _add_product(sum_VD: Tensor, d_logits_CV: Tensor, hidden_CD: Tensor) -> None
 def _chunk(
     hidden_CD: Tensor, weight_VD: Tensor, labels_C: Tensor, z_loss: float, wants: bool, parts: VocabularyParts | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Losses of a chunk: the sum of cross-entropies, of z-losses, and the gradient of the logits where wanted."""
+    """Losses of a chunk: each token's cross-entropy, the sum of z-losses, the gradient of the logits where wanted."""
     logits_CV = (hidden_CD @ weight_VD.T).float()
     labelled_C = labels_C != IGNORED
     rows_C = labels_C - (0 if parts is None else parts.first)
@@ -154,14 +179,14 @@ def _chunk(
         top_C = parts.max(log_z_C)
         log_z_C = parts.sum((log_z_C - top_C).exp()).log() + top_C
         target_C = parts.sum(target_C)
-    nats = (log_z_C - target_C).where(labelled_C, 0.0).sum()
+    nats_C = (log_z_C - target_C).where(labelled_C, 0.0)
     extra = z_loss * log_z_C.square().where(labelled_C, 0.0).sum()
     if not wants:
-        return nats, extra, None
+        return nats_C, extra, None
     d_logits_CV = logits_CV.sub_(log_z_C[:, None]).exp_()
     d_logits_CV *= (1 + 2 * z_loss * log_z_C).where(labelled_C, 0.0)[:, None]
     d_logits_CV.scatter_add_(1, rows_C[:, None], -here_C.float()[:, None])
-    return nats, extra, d_logits_CV.to(hidden_CD.dtype)
+    return nats_C, extra, d_logits_CV.to(hidden_CD.dtype)
 
 
 _compiled: list[Chunk] = []

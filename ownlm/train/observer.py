@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
@@ -22,6 +22,49 @@ from ownlm.errors import OwnlmError
 from ownlm.tokens.shards.batches import Batch
 from ownlm.train.position import Position
 from ownlm.train.step import Measured
+
+if TYPE_CHECKING:
+    from ownlm.model.decoder import Decoder
+    from ownlm.pipeline.stage import StageContext
+    from ownlm.tokens.shards.batches import Batches
+    from ownlm.tokens.shards.reader import ShardReader
+    from ownlm.tokens.vocabulary.load import Vocabulary
+    from ownlm.train.config import TrainConfig
+    from ownlm.train.execution import Execution
+    from ownlm.train.optimizers import Optimizer
+    from ownlm.train.parallel.computation import Computation
+    from ownlm.train.parallel.layout import Layout
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, for those who watch it: to look at, and to measure with, never to change.
+
+    Attributes:
+        context: the stage's; only the first process of a layout writes below `context.out`.
+        settings: of the loop; the schedule is a branch's, if this is one.
+        layout: this process's place.
+        execution: device and precision.
+        vocabulary: of the tokens.
+        reader: the training split.
+        batches: the training data.
+        decoder: the weights this process holds.
+        optimizer: of them.
+        computation: forward and backward; every process calls it alike.
+        heldout: this process's rows of the small held-out measurement.
+    """
+
+    context: StageContext
+    settings: TrainConfig
+    layout: Layout
+    execution: Execution
+    vocabulary: Vocabulary
+    reader: ShardReader
+    batches: Batches
+    decoder: Decoder
+    optimizer: Optimizer
+    computation: Computation
+    heldout: Sequence[Batch]
 
 
 @dataclass(frozen=True)

@@ -174,3 +174,17 @@ def test_rows_of_the_head_may_lie_in_several_places(cuts: list[int]) -> None:
         torch.testing.assert_close((found, nats), (wanted.detach(), wanted_nats.detach()), rtol=1e-5, atol=1e-4)
         torch.testing.assert_close(theirs, d_hidden, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(torch.cat([results[i][3] for i in range(count)]), d_weight, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("z_loss", [0.0, 1e-2])
+def test_single_tokens_cross_entropies_are_kept(z_loss: float) -> None:
+    hidden_ND, weight_VD, labels_N = case(3, tokens=300, width=8, rows=20)
+    logits_NV = (hidden_ND @ weight_VD.T).float()
+    expected_N = F.cross_entropy(logits_NV, labels_N, ignore_index=IGNORED, reduction="none")
+    with loss.token_nats() as kept:
+        for part in (slice(0, 200), slice(200, 300)):
+            linear_cross_entropy(hidden_ND[part], weight_VD, labels_N[part], z_loss=z_loss)
+    linear_cross_entropy(hidden_ND, weight_VD, labels_N)
+    assert [len(nats_N) for nats_N in kept] == [200, 100]
+    assert torch.allclose(torch.cat(kept), expected_N, atol=1e-5)
+    assert not torch.cat(kept)[labels_N == IGNORED].any()
