@@ -51,10 +51,23 @@ def grouped(x_MD: Tensor, weight_EFD: Tensor, counts_E: Tensor) -> Tensor:
     device = x_MD.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_MD.dtype
     x_MD, weight_EFD = x_MD.to(dtype), weight_EFD.to(dtype)
+    if torch.compiler.is_compiling() and not (dtype == torch.bfloat16 and _can_group(x_MD, weight_EFD)):
+        out_MF: Tensor = _outside_of_graphs(x_MD, weight_EFD, counts_E)
+        return out_MF
+    return _products(x_MD, weight_EFD, counts_E)
+
+
+def _products(x_MD: Tensor, weight_EFD: Tensor, counts_E: Tensor) -> Tensor:
     if _can_group(x_MD, weight_EFD):
         return F.grouped_mm(x_MD.contiguous(), weight_EFD.mT, offs=counts_E.cumsum(0).to(torch.int32))
     parts = torch.split(x_MD, counts_E.tolist())
     return torch.cat([part @ weight.T for part, weight in zip(parts, weight_EFD.unbind(), strict=True)])
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _outside_of_graphs(x_MD: Tensor, weight_EFD: Tensor, counts_E: Tensor) -> Tensor:
+    """torch 2.13 traces grouped products in bf16 only, though it computes others; sizes read back it cannot trace."""
+    return _products(x_MD, weight_EFD, counts_E)
 
 
 def _can_group(x_MD: Tensor, weight_EFD: Tensor) -> bool:
