@@ -10,8 +10,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.train.parallel.failure import tell
 from ownlm.train.parallel.job import LOGS, read_job, write_result
 
@@ -47,6 +49,8 @@ def _work(job: Path) -> None:
     assert isinstance(config, TrainStage)
     with process_group() as device:
         layout = MeshLayout(config.train.mesh, device)
+        if not layout.is_first:  # every rank counts its own speed
+            context = replace(context, metrics=MetricLog(job.parent / LOGS / f"rank-{layout.rank}.jsonl"))
         metrics = train_in(context, layout)
         if layout.is_first:
             write_result(context, metrics)
@@ -66,10 +70,8 @@ def process_group() -> Iterator[str]:
     else:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         distributed.init_process_group("gloo")
-    try:
-        yield "cuda" if torch.cuda.is_available() else "cpu"
-    finally:
-        distributed.destroy_process_group()
+    yield "cuda" if torch.cuda.is_available() else "cpu"
+    distributed.destroy_process_group()  # not after an error: others may wait in it for ever
 
 
 if __name__ == "__main__":
