@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -173,23 +173,31 @@ def wait_for(condition: Any) -> None:
     assert condition()
 
 
-def test_ctrl_c_ends_all(inputs: Path, tmp_path: Path) -> None:
-    process = start(inputs, tmp_path, mesh={"data": 2}, steps=100_000)
-    scratch = tmp_path / "out" / "scratch"
-    wait_for((scratch / "checkpoints" / "step-00000004").exists)
-    assert len(workers_of(scratch / JOB)) == 2
+@pytest.fixture
+def under_way(inputs: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A long run in two places that has saved something, and its job."""
+    process, scratch = start(inputs, tmp_path, mesh={"data": 2}, steps=100_000), tmp_path / "out" / "scratch"
+    try:
+        wait_for(lambda: any((scratch / "checkpoints").glob("step-*")))
+        assert len(workers_of(scratch / JOB)) == 2
+        yield process, scratch / JOB
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ctrl_c_ends_all(under_way: tuple[subprocess.Popen[bytes], Path]) -> None:
+    process, job = under_way
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 130
-    wait_for(lambda: workers_of(scratch / JOB) == [])
+    wait_for(lambda: workers_of(job) == [])
 
 
-def test_a_killed_worker_is_named(inputs: Path, tmp_path: Path) -> None:
-    process = start(inputs, tmp_path, mesh={"data": 2}, steps=100_000)
-    scratch = tmp_path / "out" / "scratch"
-    wait_for((scratch / "checkpoints" / "step-00000004").exists)
-    os.kill(workers_of(scratch / JOB)[0], signal.SIGKILL)
+def test_a_killed_worker_ends_all(under_way: tuple[subprocess.Popen[bytes], Path]) -> None:
+    process, job = under_way
+    os.kill(workers_of(job)[0], signal.SIGKILL)
     assert process.wait(PATIENCE_S) == 1
-    wait_for(lambda: workers_of(scratch / JOB) == [])
+    wait_for(lambda: workers_of(job) == [])
 
 
 def test_another_machine_joins(inputs: Path, tmp_path: Path) -> None:
