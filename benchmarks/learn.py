@@ -82,7 +82,7 @@ def ours(setting: Setting, optimizer: dict[str, Any], ended: Callable[[], None])
 
     config = TrainConfig.model_validate(
         {
-            "steps": setting.steps, "batch": setting.batch, "optimizer": optimizer, "checkpoint_every": 10**6,
+            "steps": setting.steps, "batch": setting.batch, "optimizer": optimizer, "checkpoints": {"every": 10**6},
             "schedule": {"wsd": {"warmup_steps": max(1, setting.steps // 20), "decay": 0.5}},
         }
     )  # fmt: skip

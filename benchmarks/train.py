@@ -343,7 +343,7 @@ def main() -> None:
             {
                 "steps": given.steps + WARM_UP, "batch": given.batch, "accumulate": given.accumulate,
                 "optimizer": "adamw", "precision": given.precision, "compile": "on" if given.compile else "off",
-                "checkpoint_every": 10**6, "eval_every": 0,
+                "checkpoints": {"every": 10**6}, "eval_every": 0,
             }
         )  # fmt: skip
         plain = ObjectivesConfig(fill_in_the_middle=None)

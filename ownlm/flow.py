@@ -22,7 +22,7 @@ from ownlm.tokens.shards.config import ShardsStage
 from ownlm.tokens.vocabulary.compare import compared_fingerprint, file_of
 from ownlm.tokens.vocabulary.config import VocabularyStage
 from ownlm.train.branch import branch_fingerprint
-from ownlm.train.config import TrainStage
+from ownlm.train.config import NOT_KEYED, TrainStage
 from ownlm.train.parallel.check import check_mesh
 
 
@@ -76,7 +76,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
             {"shards": "shards", "vocabulary": "vocabulary"},
             resumable=True,
             fingerprint=partial(branch_fingerprint, recipe.train.branch) if recipe.train.branch else None,
-            not_keyed={"train": {"mesh", "loader"}},
+            not_keyed={"train": NOT_KEYED},
         ),
         Stage(
             "evaluate",

@@ -12,6 +12,7 @@ from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.tokens.shards.config import LoaderConfig
 from ownlm.tokens.shards.sizes import BatchSizes
 from ownlm.train.parallel.config import MeshConfig
+from ownlm.train.spikes.config import SpikesConfig
 
 ActivationCheckpointing = Literal["none", "selective", "full"]
 
@@ -101,6 +102,24 @@ class AverageConfig(Config):
     decay: float = Field(0.999, gt=0, lt=1, description="memory of the mean; it looks back 1 / (1 - decay) steps")
 
 
+NOT_KEYED: dict[str, Any] = {
+    "loader": True,
+    "mesh": True,
+    "checkpoints": {"keep_last": True, "keep_every": True, "to": True},
+}
+"""Settings that say how, not what: the trained weights do not depend on them. (`checkpoints.every` says how far a
+rewind goes back.)"""
+
+
+class CheckpointsConfig(Config):
+    """When checkpoints are made, where, and which are kept."""
+
+    every: int = Field(200, ge=1, description="steps between points a killed run continues from")
+    keep_last: int = Field(2, ge=1, description="how many of the newest stay")
+    keep_every: int = Field(0, ge=0, description="those of steps divisible by this stay, too; 0: none")
+    to: str = Field("", description="folder or URL (s3://...); empty: the run's scratch folder, dropped at its end")
+
+
 class TrainConfig(Config):
     """The recipe's `train` block."""
 
@@ -132,7 +151,8 @@ class TrainConfig(Config):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights and of the order of the data")
     mesh: MeshConfig = Field(MeshConfig(), description="how many places train together, and how they divide the work")
-    checkpoint_every: int = Field(200, ge=1, description="steps between points a killed run continues from")
+    checkpoints: CheckpointsConfig = Field(CheckpointsConfig(), description="points a killed run continues from")
+    spikes: SpikesConfig = Field(SpikesConfig(), description="steps far outside of the usual, and what is done then")
     log_every: int = Field(10, ge=1, description="steps between lines in metrics.jsonl")
     eval_every: int = Field(100, ge=0, description="steps between small held-out measurements; 0: only at the end")
     eval_batches: int = Field(8, ge=1, description="batches of held-out files in a small measurement")

@@ -90,11 +90,13 @@ class Trainer:
                 if isinstance(action, Stop):
                     if action.save:
                         self._state.save(position)
+                        self._state.settle()
                     raise action.error
                 if isinstance(action, Rewind):
                     left = position.step
                     position = self._state.rewind(position, action)
                     task.advance(-self._tokens(position.step, left))
+        self._state.settle()
         for observer in self._observers:
             observer.finished(position)
         return position
@@ -117,7 +119,7 @@ class Trainer:
                 if position.step % config.log_every == 0 or position.step == config.steps:
                     self._log(position, task)
                 position.seconds += time.monotonic() - started
-                if position.step % config.checkpoint_every == 0 or position.step == config.steps:
+                if position.step % config.checkpoints.every == 0 or position.step == config.steps:
                     self._state.save(position)
         return None
 

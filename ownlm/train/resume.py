@@ -13,15 +13,14 @@ from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError, TrainingError
 from ownlm.model.decoder import Decoder
-from ownlm.model.load import put_weights
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.train.average import Average
-from ownlm.train.checkpoint import Checkpoint, CheckpointFolder, split_tensors
+from ownlm.train.checkpoint import CheckpointFolder, Saver, Stored
+from ownlm.train.checkpoint.parts import fill, state_for, without_tied_head
 from ownlm.train.execution import Execution
 from ownlm.train.observer import Observer, Rewind
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.layout import Layout
-from ownlm.train.parallel.state import mine, put, whole
 from ownlm.train.position import Position
 
 _WEIGHTS, _OPTIMIZER, _AVERAGE = "weights/", "optimizer/", "average/"
@@ -52,20 +51,20 @@ class RunState:
         metrics: MetricLog,
         execution: Execution,
         layout: Layout,
-        branch: Checkpoint | None = None,
+        branch: Stored | None = None,
         origin: str = "",
         observers: Sequence[Observer] = (),
     ) -> None:
         self._decoder, self._optimizer, self._average = decoder, optimizer, average
-        self._checkpoints, self._metrics = checkpoints, metrics
+        self._checkpoints, self._metrics, self._saver = checkpoints, metrics, Saver(checkpoints)
         self._execution, self._layout = execution, layout
         self._branch, self._origin, self._observers = branch, origin, list(observers)
 
     def save(self, position: Position) -> None:
-        """Write a checkpoint.
+        """Take a checkpoint; it is written while training goes on.
 
         Raises:
-            StorageError: when it cannot be written.
+            StorageError: when those before could not be written; see `Saver`.
         """
         parts = {_WEIGHTS: self._decoder.state_dict(), _OPTIMIZER: self._optimizer.state()}
         if self._average is not None:
@@ -73,7 +72,7 @@ class RunState:
         tensors = {
             prefix + name: tensor
             for prefix, part in parts.items()
-            for name, tensor in whole(self._decoder, part, self._layout).items()
+            for name, tensor in without_tied_head(self._decoder, part).items()
         }
         progress: dict[str, JsonValue] = {
             "position": position.to_json(),
@@ -81,9 +80,15 @@ class RunState:
             "origin": self._origin,
             "observers": {observer.name: observer.state() for observer in self._observers},
         }
-        if self._layout.is_first:
-            self._checkpoints.save(Checkpoint(position.step, tensors, progress))
-        self._layout.barrier()
+        self._saver.save(position.step, tensors, progress)
+
+    def settle(self) -> None:
+        """Wait until the last checkpoint is durable; raises as `save`."""
+        self._saver.wait()
+
+    def close(self) -> None:
+        """Leave no thread behind, however the run ended."""
+        self._saver.join()
 
     def resume(self) -> Position:
         """Put back the newest checkpoint's state; without one, that of the branch; else begin.
@@ -91,8 +96,9 @@ class RunState:
         Raises:
             ArtifactError: when the branch is of another model or of other data.
         """
-        found = self._newest()
+        found = self._checkpoints.newest()
         if found is not None:
+            self._saver.resumed()
             position = self._restore(found)
             position.resumed.append(position.step)
         elif self._branch is not None:
@@ -115,12 +121,13 @@ class RunState:
         Raises:
             TrainingError: when no checkpoint is old enough, or nothing that is still to be read is left out.
         """
-        found = self._newest(until=action.step)
+        self.settle()
+        found = self._checkpoints.newest(until=action.step)
         if found is None:
             raise TrainingError(
                 f"step {position.step} asks to go back to step {action.step}, but no checkpoint that old is kept",
-                where=self._checkpoints.path,
-                advice="lower train.checkpoint_every, or rewind fewer steps",
+                where=self._checkpoints.where,
+                advice="lower train.checkpoints.every, raise keep_last, or rewind fewer steps",
             )
         back = self._restore(found)
         try:
@@ -136,12 +143,11 @@ class RunState:
         back.rewound = [*position.rewound, (position.step, back.step)]
         for observer in self._observers:
             observer.started(back)
-        if self._layout.is_first:
-            self._checkpoints.drop_after(back.step)
+        self._checkpoints.drop_after(back.step)
         self.save(back)
         return back
 
-    def _branched(self, branch: Checkpoint) -> Position:
+    def _branched(self, branch: Stored) -> Position:
         """Take over another run's state, and the data where it stood.
 
         Raises:
@@ -157,25 +163,12 @@ class RunState:
         position.resumed = []
         return position
 
-    def _newest(self, until: int | None = None) -> Checkpoint | None:
-        """The newest checkpoint; the first process has removed what is damaged before others look."""
-        if self._layout.is_first:
-            self._checkpoints.newest(until)
-        self._layout.barrier()
-        return self._checkpoints.newest(until)
-
-    def _restore(self, found: Checkpoint) -> Position:
+    def _restore(self, found: Stored) -> Position:
         """Put back a checkpoint's state; metrics logged after it are dropped."""
-        weights, optimizer, average = (
-            dict(split_tensors(found.tensors, prefix)) for prefix in (_WEIGHTS, _OPTIMIZER, _AVERAGE)
-        )
-        if self._layout.mesh is None:
-            put_weights(self._decoder, weights, self._checkpoints.path)
-        else:
-            put(self._decoder, weights)
-        self._optimizer.load(mine(self._decoder, optimizer, self._layout))
+        fill(self._decoder, found.part(_WEIGHTS))
+        self._optimizer.load(state_for(self._decoder, found.part(_OPTIMIZER)))
         if self._average is not None:
-            self._average.load(mine(self._decoder, average, self._layout))
+            self._average.load(state_for(self._decoder, found.part(_AVERAGE)))
         self._metrics.rewind(found.step)
         progress: dict[str, Any] = found.progress
         for observer in self._observers:

@@ -29,7 +29,7 @@ train:
   optimizer: {muon: {lr: 0.02, embeddings: {lr: 0.02}}}
   schedule: {wsd: {warmup_steps: 5}}
   compile: "off"
-  checkpoint_every: 20
+  checkpoints: {every: 20}
   eval_every: 30
 evaluate:
   bits_per_byte: {max_tokens: 4000}

@@ -77,11 +77,12 @@ def stage_context(inputs: Path, work: Path, config: TrainStage) -> StageContext:
 
 
 def small(**train: object) -> TrainStage:
-    """A stage that takes about a second."""
-    settings = {"steps": 12, "batch": 2, "checkpoint_every": 4, "log_every": 2, "eval_every": 4, "eval_batches": 2}
+    """A stage that takes about a second. `checkpoint_every` stands for `checkpoints: {every: ...}`."""
+    settings = {"steps": 12, "batch": 2, "log_every": 2, "eval_every": 4, "eval_batches": 2}
+    checkpoints = {"checkpoints": {"every": train.pop("checkpoint_every", 4)}}
     return TrainStage.model_validate(
         {
-            "train": settings | {"compile": "off", "schedule": {"wsd": {"warmup_steps": 3}}} | train,
+            "train": settings | checkpoints | {"compile": "off", "schedule": {"wsd": {"warmup_steps": 3}}} | train,
             "model": {"size": "1m", "d_model": 32, "layers": 2, "heads": 2, "kv_heads": 1, "d_ff": 48},
             "context": 32,
         }

@@ -198,7 +198,7 @@ def test_a_damaged_checkpoint_is_not_branched_from(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = plateau(inputs, tmp_path / "plateau", monkeypatch)
-    state = point / "state.safetensors"
+    state = point / "rank-00000.safetensors"
     state.write_bytes(state.read_bytes()[:-1])
     with pytest.raises(ArtifactError, match="damaged"):
         train(stage_context(inputs, tmp_path / "branch", small(steps=16, branch=str(point))))
@@ -241,7 +241,7 @@ def test_a_damaged_newest_checkpoint_costs_steps_not_the_run(
         with pytest.raises(StopError):
             train(context)
     newest = max((context.scratch / "checkpoints").iterdir())
-    state = newest / "state.safetensors"
+    state = newest / "rank-00000.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
     assert trained(inputs, tmp_path / "parts", small())[0] == whole
 
