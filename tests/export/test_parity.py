@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 
+from ownlm.export.huggingface import quiet_transformers, transformers_greedy, write_huggingface
 from ownlm.export.parity import NEAR_TIE, Continue, Parity, compare, parity_prompts
+from ownlm.model.architecture import Family
+from ownlm.model.config import ModelConfig
 from ownlm.model.decoder import Decoder
 from ownlm.model.generate import greedy
 from ownlm.tokens.vocabulary.load import Vocabulary
 from tests.evaluate.models import tiny
+from tests.model.strategies import FAMILIES, lively
 from tests.tokens.corpora import small
 
 
@@ -80,3 +85,15 @@ def test_prompts_fit_the_context(context: int) -> None:
 
 def test_nothing_written_is_full_agreement() -> None:
     assert Parity(prompts=1, equal=1, tokens=0, agreeing=0, widest_gap=0.0).agreement == 1.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_transformers_continues_as_every_family_does(family: Family, tmp_path: Path) -> None:
+    settings = {"size": "0.8m", "family": family, "d_model": 32, "heads": 2, "d_ff": 48}
+    architecture = ModelConfig.model_validate(settings).architecture(vocabulary().size, 64)
+    decoder = lively(architecture, 0)
+    folder = write_huggingface(decoder, small()[0].parent / "vocabulary", tmp_path)
+    with quiet_transformers():
+        parity = compare(decoder, vocabulary(), transformers_greedy(folder, vocabulary()))
+    assert parity.equal == parity.prompts
+    assert parity.tokens > 0
