@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import nullcontext
-from pathlib import Path
+from contextlib import closing, nullcontext
 
 import numpy as np
 import torch
@@ -28,8 +27,8 @@ from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.train.average import Average
 from ownlm.train.branch import decaying_from
-from ownlm.train.checkpoint import CheckpointFolder, read_checkpoint
-from ownlm.train.config import TrainConfig, TrainStage
+from ownlm.train.checkpoint import CheckpointFolder, open_checkpoint
+from ownlm.train.config import NOT_KEYED, TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
 from ownlm.train.loop import Trainer
 from ownlm.train.observer import Observer, Parts
@@ -90,7 +89,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
         optimizer = Optimizer(decoder, settings.optimizer, orthogonalizer(layout))
         average = None if settings.average is None else Average(decoder, settings.average)
         token_bytes = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
-        branch = None if settings.branch is None else read_checkpoint(Path(settings.branch))
+        branch = None if settings.branch is None else open_checkpoint(settings.branch)
         if branch is not None:
             schedule = decaying_from(settings.schedule, branch.step, settings.steps)
             settings = settings.model_copy(update={"schedule": schedule})
@@ -114,9 +113,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             decoder=decoder,
             optimizer=optimizer,
             average=average,
-            checkpoints=CheckpointFolder(
-                context.scratch / "checkpoints", _fingerprint(context, config, architecture, vocabulary)
-            ),
+            checkpoints=_checkpoints(context, _fingerprint(context, config, architecture, vocabulary), layout),
             metrics=context.metrics,
             execution=execution,
             layout=layout,
@@ -124,7 +121,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             origin=_origin(context, config, architecture, vocabulary),
             observers=observers,
         )
-        position = Trainer(
+        trainer = Trainer(
             config=settings,
             batches=batches,
             heldout=heldout,
@@ -136,7 +133,9 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             observers=observers,
             average=average,
             layout=layout,
-        ).run()
+        )
+        with closing(state):
+            position = trainer.run()
     with average.applied() if average is not None else nullcontext():
         weights = whole(decoder, decoder.state_dict(), layout)
         if layout.is_first:
@@ -151,6 +150,14 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
 def observers_of(parts: Parts) -> list[Observer]:
     """What watches this run, in the order in which it is asked."""
     return []
+
+
+def _checkpoints(context: StageContext, fingerprint: str, layout: Layout) -> CheckpointFolder:
+    """In the scratch folder; elsewhere every run has a folder of its own."""
+    assert isinstance(context.config, TrainStage)
+    rule = context.config.train.checkpoints
+    where = f"{rule.to.rstrip('/')}/run-{fingerprint[:16]}" if rule.to else context.scratch / "checkpoints"
+    return CheckpointFolder(where, fingerprint, rule, layout)
 
 
 def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) -> None:
@@ -183,7 +190,7 @@ def _heldout_batches(context: StageContext, config: TrainStage, vocabulary: Voca
 def _fingerprint(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
     """Of all that the weights depend on: a checkpoint of anything else is not continued."""
     values = {
-        "config": config.model_dump(mode="json", exclude={"train": {"loader", "mesh"}}),
+        "config": config.model_dump(mode="json", exclude={"train": NOT_KEYED}),
         "architecture": architecture.to_json(),
         "vocabulary": vocabulary.content,
         "shards": context.inputs["shards"].manifest.content,
