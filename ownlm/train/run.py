@@ -42,6 +42,7 @@ from ownlm.train.parallel.state import whole
 from ownlm.train.position import Position
 from ownlm.train.report import Summary, write_report
 from ownlm.train.resume import RunState
+from ownlm.train.spikes.observers import spike_observers
 from ownlm.train.step import Stepper
 
 _HELDOUT_SEED = 0
@@ -149,7 +150,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
 
 def observers_of(parts: Parts) -> list[Observer]:
     """What watches this run, in the order in which it is asked."""
-    return []
+    return [*spike_observers(parts)]
 
 
 def _checkpoints(context: StageContext, fingerprint: str, layout: Layout) -> CheckpointFolder:

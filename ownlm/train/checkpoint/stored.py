@@ -75,6 +75,10 @@ class Stored:
             if digest.hexdigest() != file["sha256"]:
                 raise DamagedError(f"{file['name']} is altered: its checksum is another one")
 
+    def files(self) -> list[tuple[str, int]]:
+        """Names and bytes of the files the tensors lie in."""
+        return [(file["name"], file["bytes"]) for file in self._values["files"]]
+
     def names(self) -> list[str]:
         """Of all tensors."""
         return list(self._tensors)
