@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -142,3 +143,47 @@ def test_settings_are_light_to_import() -> None:
     code = f"import sys, ownlm.model.config, ownlm.train.config; print([m for m in sys.modules if m in {heavy}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_plain_llama_is_described_as_ever() -> None:
+    """What came later is in model.json only where it is used, so that the same recipe gives the same bytes."""
+    names = {
+        "vocab_size",
+        "d_model",
+        "layers",
+        "heads",
+        "kv_heads",
+        "d_ff",
+        "context",
+        "rope_theta",
+        "norm_eps",
+        "tied",
+    }
+    assert ModelConfig().architecture(300, 16).to_json().keys() == names
+
+
+def test_a_description_survives_the_file() -> None:
+    for settings in ({"family": "bamba"}, {"family": "dots1"}, {"rope_scaling": {"kind": "linear", "factor": 2.0}}):
+        architecture = ModelConfig.model_validate(settings).architecture(300, 16)
+        assert Architecture.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"experts": {}}, "llama has no experts"),
+        ({"state_space": {}}, "llama has no state_space"),
+        ({"family": "qwen3_moe", "experts": {"per_token": 9}}, "9 of 8 experts"),
+        ({"family": "qwen3_moe", "experts": {"balance": "bias"}}, "dots1 has both"),
+        ({"family": "mixtral", "experts": {"shared": 1}}, "dots1 has both"),
+        ({"family": "mixtral", "experts": {"dense_layers": 1}}, "all layers of mixtral"),
+        ({"family": "dots1", "experts": {"shared": 0}}, "at least one shared"),
+        ({"family": "bamba", "state_space": {"head_width": 7}}, "do not divide"),
+        ({"family": "bamba", "state_space": {"groups": 5}}, "into 5 groups"),
+        ({"head_dim": 7}, "no even number to rotate"),
+        ({"rope_scaling": {"kind": "yarn", "factor": 2.0}}, "needs original_context"),
+    ],
+)
+def test_what_a_family_does_not_have_is_refused(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        ModelConfig.model_validate(settings).architecture(4096, 256)
