@@ -13,7 +13,7 @@ are taken in turn, one contender after the other, and the best and the median st
 that does other work, the best is what the code can do.
 
 Share of the peak: (6 * matrix weights + attention's, `training_flops_per_token`) * tokens/s over the speed of this
-model's own matrix products alone, forward and backward, timed in the same run.
+model's own matrix products alone, forward and backward, timed in turn with the others.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ WARM_UP = 2
 """Steps that are not measured: the first of them compiles."""
 
 StepDone = Callable[[], None]
+Contender = Callable[["Setting", StepDone], None]
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _parts(batch: Batch, config: TrainConfig) -> Iterator[Batch]:
         yield Batch(batch.tokens_BL[part], batch.labels_BL[part], batch.segments_BL[part])
 
 
-CONTENDERS: dict[str, Callable[[Setting, StepDone], None]] = {
+CONTENDERS: dict[str, Contender] = {
     "ownlm": ownlm,
     "Hugging Face Trainer": hugging_face,
     "litgpt, bare loop": litgpt,
@@ -225,10 +226,10 @@ CONTENDERS: dict[str, Callable[[Setting, StepDone], None]] = {
 }
 
 
-def in_turn(setting: Setting, names: Sequence[str]) -> dict[str, list[float] | Exception]:
+def in_turn(setting: Setting, contenders: dict[str, Contender]) -> dict[str, list[float] | Exception]:
     """Seconds of every contender's steps; each takes one and waits until all others have taken theirs."""
-    turn, seconds = threading.Condition(), {name: [] for name in names}  # type: ignore[var-annotated]
-    waiting, failed = list(names), {}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    turn, waiting, failed = threading.Condition(), list(contenders), {}
 
     def work(name: str) -> None:
         started = 0.0
@@ -248,7 +249,7 @@ def in_turn(setting: Setting, names: Sequence[str]) -> dict[str, list[float] | E
         with turn:
             my_turn()
         try:
-            CONTENDERS[name](setting, done)
+            contenders[name](setting, done)
         except Exception as error:  # told in the table; the others go on
             failed[name] = error
         finally:
@@ -256,37 +257,49 @@ def in_turn(setting: Setting, names: Sequence[str]) -> dict[str, list[float] | E
                 waiting.remove(name)
                 turn.notify_all()
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    threads = [threading.Thread(target=work, args=(name,)) for name in contenders]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {name: failed.get(name, seconds[name]) for name in names}
+    return {name: failed.get(name, seconds[name]) for name in contenders}
 
 
-def peak(architecture: Architecture, rows: int, dtype: torch.dtype) -> float:
-    """FLOP/s of the model's own matrix products, forward and backward, at their shapes; best of five each."""
-    with torch.device("meta"):
-        weights = Decoder(architecture).named_parameters()
-    # The tied embedding is the head: its look-up multiplies nothing.
-    sizes = Counter(tuple(weight.shape) for name, weight in weights if weight.dim() == 2 and "embed" not in name)
-    sizes[architecture.vocab_size, architecture.d_model] += architecture.tied
-    flops = seconds = 0.0
-    for (outer, inner), times in sizes.items():
-        x, w, d = (torch.randn(*size).to(dtype) for size in ((rows, inner), (outer, inner), (rows, outer)))
-        products = ((x, w.T), (d, w), (d.T, x))
-        seconds += times * sum(_best(partial(torch.mm, *pair)) for pair in products)
-        flops += times * len(products) * 2 * rows * inner * outer
-    return flops / seconds
+class Products:
+    """The model's own matrix products, forward and backward, at their shapes: the shortest time of each."""
 
+    def __init__(self, setting: Setting) -> None:
+        architecture, rows = setting.architecture, setting.config.batch * setting.architecture.context
+        dtype = torch.bfloat16 if setting.config.precision == "bf16" else torch.float32
+        with torch.device("meta"):
+            weights = Decoder(architecture).named_parameters()
+        # The tied embedding is the head: its look-up multiplies nothing.
+        shapes = Counter(tuple(weight.shape) for name, weight in weights if weight.dim() == 2 and "embed" not in name)
+        shapes[architecture.vocab_size, architecture.d_model] += architecture.tied
+        self._times, self.flops = dict(shapes), 0.0
+        self._products: dict[tuple[int, ...], list[Callable[[], object]]] = {}
+        for (outer, inner), times in shapes.items():
+            x, w, d = (torch.randn(*size).to(dtype) for size in ((rows, inner), (outer, inner), (rows, outer)))
+            pairs = ((x, w.T), (d, w), (d.T, x))
+            self._products[outer, inner] = [partial(torch.mm, *pair) for pair in pairs]
+            self.flops += times * len(pairs) * 2 * rows * inner * outer
+        self._best: dict[tuple[tuple[int, ...], int], float] = {}
 
-def _best(run: Callable[[], object]) -> float:
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
+    def __call__(self, setting: Setting, done: StepDone) -> None:
+        """As a contender: every product once a step."""
+        for _ in range(setting.config.steps):
+            for shape, products in self._products.items():
+                for number, product in enumerate(products):
+                    start = time.perf_counter()
+                    product()
+                    taken = time.perf_counter() - start
+                    self._best[shape, number] = min(taken, self._best.get((shape, number), taken))
+            done()
+
+    @property
+    def speed(self) -> float:
+        """FLOP/s of one step's products."""
+        return self.flops / sum(self._times[shape] * seconds for (shape, _), seconds in self._best.items())
 
 
 def make_data(folder: Path, size: int) -> Vocabulary:
@@ -355,15 +368,11 @@ def main() -> None:
 
 def report(setting: Setting, names: Sequence[str]) -> None:
     """Measure and print."""
-    architecture, bf16 = setting.architecture, setting.config.precision == "bf16"
-    dtype = torch.bfloat16 if bf16 else torch.float32
+    architecture, products = setting.architecture, Products(setting)
     print(f"{architecture.parameters:,} parameters, {setting.tokens} tokens a step, {torch.get_num_threads()} threads")
-    results = in_turn(setting, names)
-    rows = setting.config.batch * architecture.context
-    at_shapes = peak(architecture, rows, dtype)
-    square = torch.randn(1024, 1024).to(dtype)
-    print(f"matrix products: {at_shapes / 1e9:.0f} GFLOP/s at the model's shapes, "
-          f"{2 * 1024**3 / _best(lambda: square @ square) / 1e9:.0f} at 1024 x 1024 x 1024, {dtype}")  # fmt: skip
+    results = in_turn(setting, {name: CONTENDERS[name] for name in names} | {"products": products})
+    results.pop("products")
+    print(f"the matrix products alone: {products.speed / 1e9:.0f} GFLOP/s, {setting.config.precision}")
     for name, found in results.items():
         if isinstance(found, Exception):
             print(f"{name:24} absent: {type(found).__name__}: {found}")
@@ -373,7 +382,7 @@ def report(setting: Setting, names: Sequence[str]) -> None:
         speed = architecture.training_flops_per_token * setting.tokens / best
         print(
             f"{name:24} {setting.tokens / best:8.0f} tokens/s (median {setting.tokens / middle:8.0f}) "
-            f"{speed / 1e9:6.0f} GFLOP/s, {speed / at_shapes:4.0%} of the peak, first step {found[0]:5.1f} s"
+            f"{speed / 1e9:6.0f} GFLOP/s, {speed / products.speed:4.0%} of the peak, first step {found[0]:5.1f} s"
         )
         if name == "ownlm":
             share = loader_seconds(setting) / best
