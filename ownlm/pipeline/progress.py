@@ -26,6 +26,9 @@ class Task(Protocol):
     def note(self, text: str) -> None:
         """Show a short text beside the bar, e.g. the loss."""
 
+    def say(self, text: str) -> None:
+        """Print a line that stays, above the bar."""
+
 
 class Progress(Protocol):
     """Where stages report long work."""
@@ -41,6 +44,9 @@ class _SilentTask:
         pass
 
     def note(self, text: str) -> None:
+        pass
+
+    def say(self, text: str) -> None:
         pass
 
 
@@ -94,6 +100,9 @@ class _LineTask:
     def note(self, text: str) -> None:
         self._note = text
 
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def print(self, now: float) -> None:
         elapsed = max(now - self._start, 1e-9)
         rate = self._done / elapsed
@@ -129,6 +138,9 @@ class _BarTask:
 
     def note(self, text: str) -> None:
         self._bar.update(self._id, note=text)
+
+    def say(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False, markup=False)
 
 
 class _RateColumn(ProgressColumn):

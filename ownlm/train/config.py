@@ -11,6 +11,7 @@ from ownlm.recipe.base import Config
 from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.tokens.shards.config import LoaderConfig
 from ownlm.tokens.shards.sizes import BatchSizes
+from ownlm.train.monitor.config import MonitorConfig
 from ownlm.train.parallel.config import MeshConfig
 from ownlm.train.spikes.config import SpikesConfig
 
@@ -105,6 +106,9 @@ class AverageConfig(Config):
 NOT_KEYED: dict[str, Any] = {
     "loader": True,
     "mesh": True,
+    "monitor": True,
+    "price_per_hour": True,
+    "currency": True,
     "checkpoints": {"keep_last": True, "keep_every": True, "to": True},
 }
 """Settings that say how, not what: the trained weights do not depend on them. (`checkpoints.every` says how far a
@@ -153,6 +157,11 @@ class TrainConfig(Config):
     mesh: MeshConfig = Field(MeshConfig(), description="how many places train together, and how they divide the work")
     checkpoints: CheckpointsConfig = Field(CheckpointsConfig(), description="points a killed run continues from")
     spikes: SpikesConfig = Field(SpikesConfig(), description="steps far outside of the usual, and what is done then")
+    monitor: MonitorConfig | None = Field(MonitorConfig(), description="what is watched beside the loss; null: nothing")
+    price_per_hour: float | None = Field(
+        None, ge=0, description="price of all machines of the run for an hour: shows what it has cost and what is left"
+    )
+    currency: str = Field("USD", min_length=1, max_length=8, description="the price's")
     log_every: int = Field(10, ge=1, description="steps between lines in metrics.jsonl")
     eval_every: int = Field(100, ge=0, description="steps between small held-out measurements; 0: only at the end")
     eval_batches: int = Field(8, ge=1, description="batches of held-out files in a small measurement")

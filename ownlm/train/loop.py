@@ -25,6 +25,8 @@ from ownlm.tokens.shards.loader import open_loader
 from ownlm.tokens.shards.sizes import RankShare
 from ownlm.train.average import Average
 from ownlm.train.config import TrainConfig
+from ownlm.train.monitor.console import show
+from ownlm.train.monitor.stopwatch import CHECKPOINT, COMPUTE, DATA, EVALUATE, Stopwatch
 from ownlm.train.observer import Action, Observer, Rewind, Skip, Stop, strongest
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.layout import Layout
@@ -51,6 +53,7 @@ class Trainer:
         observers: asked in every step, in this order.
         average: of the weights, if one is wanted; it is measured in place of them.
         layout: this process's place among those that train together.
+        clock: measures where the time goes.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class Trainer:
         observers: Sequence[Observer] = (),
         average: Average | None = None,
         layout: Layout | None = None,
+        clock: Stopwatch | None = None,
     ) -> None:
         self._config, self._batches, self._heldout = config, batches, heldout
         self._stepper, self._optimizer, self._state = stepper, optimizer, state
         self._metrics, self._progress = metrics, progress
         self._observers, self._average = list(observers), average
-        self._layout = layout or Layout()
+        self._layout, self._clock = layout or Layout(), clock or Stopwatch()
         self._logged = time.monotonic()
 
     def run(self) -> Position:
@@ -82,6 +86,13 @@ class Trainer:
             StorageError: when a checkpoint or a metric cannot be written.
             OwnlmError: what an observer stops the run with.
         """
+        try:
+            return self._run()
+        finally:
+            for observer in self._observers:
+                observer.closed()
+
+    def _run(self) -> Position:
         position = self._state.resume()
         with self._progress.task("train", total=self._tokens(0, self._config.steps), unit="tokens") as task:
             task.advance(self._tokens(0, position.step))
@@ -110,7 +121,7 @@ class Trainer:
             self._batches.fetched_ahead(first),
             open_loader(self._batches, config.loader, first, end, self._share()) as data,
         ):
-            for step in data:
+            for step in self._clock.waited(DATA, data):
                 started = time.monotonic()
                 action = self._one_step(position, self._passes(step))
                 if action is not None:
@@ -120,7 +131,8 @@ class Trainer:
                     self._log(position, task)
                 position.seconds += time.monotonic() - started
                 if position.step % config.checkpoints.every == 0 or position.step == config.steps:
-                    self._state.save(position)
+                    with self._clock(CHECKPOINT):
+                        self._state.save(position)
         return None
 
     def _share(self) -> RankShare | None:
@@ -142,16 +154,18 @@ class Trainer:
     def _one_step(self, position: Position, batches: list[Batch]) -> Action | None:
         """Train on batches; what the observers want instead of going on."""
         try:
-            seen = self._stepper.gradient(batches)
+            with self._clock(COMPUTE):
+                seen = self._stepper.gradient(batches)
         except TrainingError as error:
             raise TrainingError(error.what, where=f"step {position.step + 1}", advice=error.advice) from error
         action = strongest([observer.before_update(position, seen, batches) for observer in self._observers])
         if action is None and not (math.isfinite(seen.nats) and math.isfinite(seen.grad_norm)):
             raise self._not_finite(position, seen)
         if action is None:
-            self._stepper.update(learning_rate(self._config.schedule, position.step, self._config.steps))
-            if self._average is not None:
-                self._average.update(position.step + 1)
+            with self._clock(COMPUTE):
+                self._stepper.update(learning_rate(self._config.schedule, position.step, self._config.steps))
+                if self._average is not None:
+                    self._average.update(position.step + 1)
             position.since_log.append(seen)
         else:
             self._stepper.drop()
@@ -174,16 +188,26 @@ class Trainer:
                 "tokens_per_s": self._tokens(position.step - len(position.since_log), position.step) / seconds,
             }
             position.loss, position.since_log = seen, []
-            task.note(f"loss {seen.loss:.3f}, {seen.bits_per_byte:.3f} bits per byte")
         if self._heldout and self._heldout_due(position.step):
-            with self._average.applied() if self._average is not None else nullcontext():
-                position.heldout = self._stepper.evaluate(self._heldout)
-            values["heldout_loss"] = position.heldout.loss
-            values["heldout_bits_per_byte"] = position.heldout.bits_per_byte
+            values |= self._measure(position)
         for observer in self._observers:
             values |= observer.numbers(position)
         self._metrics.log(position.step, values)
+        show(task, self._metrics.path.parent, position.step, values, config.currency)
         self._logged = time.monotonic()
+
+    def _measure(self, position: Position) -> dict[str, float]:
+        """The small held-out measurement, and what observers measure beside it."""
+        applied = self._average.applied() if self._average is not None else nullcontext()
+        with self._clock(EVALUATE), applied:
+            position.heldout = self._stepper.evaluate(self._heldout)
+            values = {
+                "heldout_loss": position.heldout.loss,
+                "heldout_bits_per_byte": position.heldout.bits_per_byte,
+            }
+            for observer in self._observers:
+                values |= observer.evaluated(position)
+        return values
 
     def _heldout_due(self, step: int) -> bool:
         """At the end, and at the first log line at or after every multiple of `eval_every`."""

@@ -13,13 +13,14 @@ the checkpoint (`state`, `load`), so that a resumed run decides as one that was 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from ownlm.errors import OwnlmError
 from ownlm.tokens.shards.batches import Batch
+from ownlm.train.monitor.stopwatch import Stopwatch
 from ownlm.train.position import Position
 from ownlm.train.step import Measured
 
@@ -52,6 +53,7 @@ class Parts:
         optimizer: of them.
         computation: forward and backward; every process calls it alike.
         heldout: this process's rows of the small held-out measurement.
+        clock: the loop's; what observers take time for is measured with it, too.
     """
 
     context: StageContext
@@ -65,6 +67,7 @@ class Parts:
     optimizer: Optimizer
     computation: Computation
     heldout: Sequence[Batch]
+    clock: Stopwatch = field(default_factory=Stopwatch)
 
 
 @dataclass(frozen=True)
@@ -129,12 +132,23 @@ class Observer:
         """A step is done, updated or skipped; `position.step` counts it."""
         return None
 
+    def evaluated(self, position: Position) -> Mapping[str, float]:
+        """The small held-out measurement was made, with the weights that would be saved, which are in place now.
+
+        Returns:
+            More numbers for the log line that is written now.
+        """
+        return {}
+
     def numbers(self, position: Position) -> Mapping[str, float]:
         """More numbers for the log line that is written now."""
         return {}
 
     def finished(self, position: Position) -> None:
         """The last step is done and saved."""
+
+    def closed(self) -> None:
+        """The run is over, however it ended: give back what is held."""
 
     def state(self) -> dict[str, JsonValue]:
         """What to put back with `load` when the run is continued or rewound."""

@@ -21,8 +21,7 @@ from ownlm.model.config import Architecture
 from ownlm.model.load import save_weights
 from ownlm.pipeline.stage import StageContext
 from ownlm.recipe.base import canonical_json
-from ownlm.tokens.objectives.config import ObjectivesConfig
-from ownlm.tokens.shards.batches import FEWEST_WINDOWS, Batch, Batches, count_windows
+from ownlm.tokens.shards.batches import Batches
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.train.average import Average
@@ -30,7 +29,10 @@ from ownlm.train.branch import decaying_from
 from ownlm.train.checkpoint import CheckpointFolder, open_checkpoint
 from ownlm.train.config import NOT_KEYED, TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
+from ownlm.train.heldout import heldout_batches
 from ownlm.train.loop import Trainer
+from ownlm.train.monitor.monitors import Monitors
+from ownlm.train.monitor.stopwatch import Stopwatch
 from ownlm.train.observer import Observer, Parts
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.check import check_mesh
@@ -44,8 +46,6 @@ from ownlm.train.report import Summary, write_report
 from ownlm.train.resume import RunState
 from ownlm.train.spikes.observers import spike_observers
 from ownlm.train.step import Stepper
-
-_HELDOUT_SEED = 0
 
 
 def train(context: StageContext) -> Mapping[str, JsonValue]:
@@ -94,7 +94,8 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
         if branch is not None:
             schedule = decaying_from(settings.schedule, branch.step, settings.steps)
             settings = settings.model_copy(update={"schedule": schedule})
-        heldout = [layout.part(one, settings.batch) for one in _heldout_batches(context, config, vocabulary)]
+        heldout = [layout.part(one, settings.batch) for one in heldout_batches(context, vocabulary)]
+        clock = Stopwatch()
         observers = observers_of(
             Parts(
                 context,
@@ -108,6 +109,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
                 optimizer,
                 computation,
                 heldout,
+                clock,
             )
         )
         state = RunState(
@@ -134,6 +136,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             observers=observers,
             average=average,
             layout=layout,
+            clock=clock,
         )
         with closing(state):
             position = trainer.run()
@@ -149,8 +152,9 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
 
 
 def observers_of(parts: Parts) -> list[Observer]:
-    """What watches this run, in the order in which it is asked."""
-    return [*spike_observers(parts)]
+    """What watches this run, in the order in which it is asked. Monitors come first: they read what a step left."""
+    monitor = parts.settings.monitor
+    return [*([] if monitor is None else [Monitors(parts, monitor)]), *spike_observers(parts)]
 
 
 def _checkpoints(context: StageContext, fingerprint: str, layout: Layout) -> CheckpointFolder:
@@ -171,21 +175,6 @@ def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) 
             where=reader.where,
             advice="add sources, or lower train.batch or train.accumulate",
         )
-
-
-def _heldout_batches(context: StageContext, config: TrainStage, vocabulary: Vocabulary) -> list[Batch]:
-    """Fixed next-token batches of held-out files; none when too little is held out."""
-    folder = context.inputs["shards"].path / "heldout_files"
-    if not folder.exists():
-        return []
-    reader = ShardReader(folder, cache=context.cache)
-    windows = count_windows(reader.total_tokens, config.context)
-    if windows < FEWEST_WINDOWS:
-        return []
-    size = min(config.train.batch, windows)
-    plain = ObjectivesConfig(fill_in_the_middle=None)
-    batches = Batches(reader, plain, vocabulary, config.context, size, _HELDOUT_SEED)
-    return [batches.batch(step) for step in range(min(config.train.eval_batches, windows // size))]
 
 
 def _fingerprint(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:

@@ -80,6 +80,7 @@ def small(**train: object) -> TrainStage:
     """A stage that takes about a second. `checkpoint_every` stands for `checkpoints: {every: ...}`."""
     settings = {"steps": 12, "batch": 2, "log_every": 2, "eval_every": 4, "eval_batches": 2}
     checkpoints = {"checkpoints": {"every": train.pop("checkpoint_every", 4)}}
+    settings["monitor"] = {"completions": 1, "completion_tokens": 4}
     return TrainStage.model_validate(
         {
             "train": settings | checkpoints | {"compile": "off", "schedule": {"wsd": {"warmup_steps": 3}}} | train,

@@ -18,6 +18,7 @@ from ownlm.train import run
 from ownlm.train.checkpoint import CheckpointFolder
 from ownlm.train.config import TrainStage
 from ownlm.train.loop import Trainer
+from ownlm.train.monitor.monitors import is_clock
 from ownlm.train.observer import Action, Observer, Rewind, Skip, Stop, strongest
 from ownlm.train.position import Position
 from ownlm.train.step import Measured
@@ -87,7 +88,7 @@ def observed(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
             context = stage_context(inputs, work, config or small(steps=STEPS, checkpoint_every=3, log_every=1))
             run.train(context)
         lines = [
-            {name: value for name, value in line.items() if name not in ("time", "tokens_per_s")}
+            {name: value for name, value in line.items() if not is_clock(name)}
             for line in MetricLog.read(context.metrics.path)
         ]
         return sha256_file(context.out / "model.safetensors"), copy.deepcopy(positions[-1]), lines

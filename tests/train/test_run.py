@@ -15,6 +15,7 @@ from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.train.branch import branch_fingerprint
 from ownlm.train.checkpoint import CheckpointFolder
 from ownlm.train.config import TrainStage
+from ownlm.train.monitor.monitors import is_clock
 from ownlm.train.run import train
 from tests.train.inputs import make_inputs, make_split, small, stage_context
 
@@ -28,8 +29,7 @@ def trained(inputs: Path, work: Path, config: TrainStage) -> tuple[str, StageCon
 
 
 def logged(context: StageContext) -> list[dict[str, float]]:
-    clocks = ("time", "tokens_per_s")
-    return [{n: v for n, v in line.items() if n not in clocks} for line in MetricLog.read(context.metrics.path)]
+    return [{n: v for n, v in line.items() if not is_clock(n)} for line in MetricLog.read(context.metrics.path)]
 
 
 class StopError(Exception):
@@ -62,7 +62,8 @@ def test_it_learns_and_says_so(inputs: Path, tmp_path: Path) -> None:
     lines = logged(context)
     assert [line["step"] for line in lines] == list(range(2, 151, 2))
     assert [line["step"] for line in lines if "heldout_loss" in line] == [50, 100, 150]
-    assert set(lines[0]) == {"step", "loss", "bits_per_byte", "lr", "grad_norm"}
+    norms = {f"{kind}_norm/{group}" for kind in ("grad", "update") for group in ("embedding", "layer 0")}
+    assert set(lines[0]) == {"step", "loss", "bits_per_byte", "lr", "grad_norm", *norms}
 
 
 def test_the_artifact_and_its_report(inputs: Path, tmp_path: Path) -> None:

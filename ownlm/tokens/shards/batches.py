@@ -135,6 +135,18 @@ class Batches:
         """The documents in sample number `index`, and which stretch of them."""
         return [(self._reader.document_at(piece.position), piece) for piece in self.sample(index).pieces]
 
+    def document_numbers(self, step: int, rows: Sequence[int]) -> npt.NDArray[np.int64]:
+        """For each input token of some rows of a step's batch the number of its document in the split, [rows, L].
+
+        Objectives move tokens inside their piece of a document only, so this needs none of them.
+        """
+        samples = self.samples_of(step)
+        positions = self._windows([samples[row] for row in rows])[1]
+        numbers_BL = np.empty((len(positions), self.context), np.int64)
+        for row, position in enumerate(positions):
+            numbers_BL[row] = self._reader.document_index(position, position + self.context)
+        return numbers_BL
+
     def fetched_ahead(self, step: int) -> AbstractContextManager[None]:
         """While the block runs, fetch the shards that the batches from `step` on read, in that order."""
         return self._reader.fetched_ahead(self._positions(self.samples_of(step).start))

@@ -192,7 +192,14 @@ class ShardReader:
 
     def sources(self) -> tuple[list[str], npt.NDArray[np.int32]]:
         """The names of all sources, and for every document the number of its source's name: 4 bytes a document."""
-        column = self._read_table(["source"]).column(0).dictionary_encode().combine_chunks()
+        return self._named("source")
+
+    def languages(self) -> tuple[list[str], npt.NDArray[np.int32]]:
+        """The names of all languages, and for every document the number of its language's name: 4 bytes a document."""
+        return self._named("language")
+
+    def _named(self, name: str) -> tuple[list[str], npt.NDArray[np.int32]]:
+        column = self._read_table([name]).column(0).dictionary_encode().combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # no documents, no chunks
             return [], np.empty(0, dtype=np.int32)
         return column.dictionary.to_pylist(), column.indices.to_numpy()

@@ -23,6 +23,7 @@ from pydantic import JsonValue
 from ownlm.errors import OwnlmError, TrainingError
 from ownlm.pipeline.stage import StageContext
 from ownlm.train.config import TrainStage
+from ownlm.train.monitor.console import show
 from ownlm.train.parallel.check import check_machine
 from ownlm.train.parallel.config import MeshConfig
 from ownlm.train.parallel.failure import failed
@@ -147,8 +148,7 @@ def _shown(context: StageContext, config: TrainStage) -> Iterator[None]:
             tokens = sizes.samples(step).start * config.context
             task.advance(tokens - done[0])
             done[0] = tokens
-            if "loss" in values:
-                task.note(f"loss {values['loss']:.3f}, {values['bits_per_byte']:.3f} bits per byte")
+            show(task, context.metrics.path.parent, step, values, config.train.currency)
             context.metrics.forward(step, when, values)
 
         with Follower(context.metrics.path, seen):
