@@ -26,7 +26,7 @@ shards = typer.Typer(no_args_is_help=True, help="Look into a run's shards.")
 app.add_typer(shards, name="shards")
 vocab = typer.Typer(no_args_is_help=True, help="Choose a vocabulary.")
 app.add_typer(vocab, name="vocab")
-training = typer.Typer(no_args_is_help=True, help="Training on several machines.")
+training = typer.Typer(no_args_is_help=True, help="Look into a training run, or take part in one.")
 app.add_typer(training, name="train")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -36,6 +36,11 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="Settings for this r
 Sources = Annotated[list[Path] | None, typer.Option("--source", help="Train on this folder instead (repeatable).")]
 Home = Annotated[
     Path, typer.Option("--home", envvar="OWNLM_HOME", help="Where artifacts, runs and caches live.", show_default=True)
+]
+TrainedOf = Annotated[Path, typer.Argument(metavar="RECIPE|FOLDER", help="A recipe, or a train artifact's folder.")]
+TrainedStep = Annotated[int, typer.Option("--step", help="The training step, from 1, as in the training log.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="Folder or URL (.../step-N) to start from; the nearest that is found if left out.")
 ]
 DEFAULT_HOME = Path(".ownlm")
 INTERRUPTED = 130
@@ -229,6 +234,65 @@ def join(
     from ownlm.train.parallel import launch
 
     launch.join(job, rendezvous)
+
+
+@training.command()
+def replay(
+    run_of: TrainedOf,
+    step: TrainedStep,
+    overrides: Overrides = None,
+    checkpoint: Checkpoint = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Do one training step again, from the nearest checkpoint, and compare it with the log bit by bit."""
+    from ownlm import replaying
+    from ownlm.pipeline.progress import progress_for
+    from ownlm.pipeline.store import Store
+
+    store = Store(home)
+    run = replaying.find_run(store, run_of, overrides or ())
+    done = replaying.replay_step(store, run, step, progress_for(err if as_json else out), checkpoint=checkpoint)
+    if as_json:
+        replaying.print_json(out, replaying.replayed_json(done))
+    else:
+        replaying.print_replayed(out, done)
+
+
+@training.command()
+def blame(
+    run_of: TrainedOf,
+    step: TrainedStep,
+    overrides: Overrides = None,
+    checkpoint: Checkpoint = None,
+    documents: Annotated[int, typer.Option("-n", min=1, max=1000, help="Documents to look into closely.")] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Rank the documents of a training step by what they did to its loss and gradient."""
+    from ownlm import replaying
+    from ownlm.pipeline.progress import progress_for
+    from ownlm.pipeline.store import Store
+
+    store = Store(home)
+    run = replaying.find_run(store, run_of, overrides or ())
+    shown = progress_for(err if as_json else out)
+    done = replaying.replay_step(store, run, step, shown, checkpoint=checkpoint, blame=documents)
+    assert done.folder is not None
+    if as_json:
+        replaying.print_json(out, replaying.replayed_json(done) | replaying.read_incident(done.folder))
+    else:
+        replaying.print_replayed(out, done)
+        replaying.print_blamed(out, done.folder)
+
+
+@training.command()
+def incidents(run_of: TrainedOf, overrides: Overrides = None, home: Home = DEFAULT_HOME) -> None:
+    """List the steps of a training run that stood out, what was done, and where their pages are."""
+    from ownlm import replaying
+    from ownlm.pipeline.store import Store
+
+    replaying.print_incidents(out, replaying.find_run(Store(home), run_of, overrides or ()))
 
 
 @shards.command()

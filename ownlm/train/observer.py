@@ -54,6 +54,7 @@ class Parts:
         computation: forward and backward; every process calls it alike.
         heldout: this process's rows of the small held-out measurement.
         clock: the loop's; what observers take time for is measured with it, too.
+        fingerprint: of all that the weights depend on.
     """
 
     context: StageContext
@@ -68,6 +69,7 @@ class Parts:
     computation: Computation
     heldout: Sequence[Batch]
     clock: Stopwatch = field(default_factory=Stopwatch)
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

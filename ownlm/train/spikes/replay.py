@@ -165,7 +165,8 @@ def replay(
     logged = {record.step: record for record in StepRecords(run / STEPS).read()}
     wanted = logged.get(step)
     own = config.train.checkpoints.model_copy(update={"to": ""})
-    here = config.model_copy(update={"train": config.train.model_copy(update={"checkpoints": own})})
+    changed = {"checkpoints": own, "monitor": None}
+    here = config.model_copy(update={"train": config.train.model_copy(update=changed)})
     context = replace(context, config=here, metrics=MetricLog(context.out / "metrics.jsonl"))
     start = _prepare(context, step, _sources(run, config, checkpoint))
     request = Request(step, None if wanted is None else wanted.data_step, start, blame is not None, blame or 0)
@@ -269,15 +270,9 @@ def _sources(run: Path, config: TrainStage, checkpoint: str | None) -> list[tupl
         return [(open_place(parent or "."), only)]
     places: list[tuple[Place, int | None]] = [(Folder(run / "scratch" / "checkpoints"), None)]
     if config.train.checkpoints.to:
-        for kept in _kept(config.train.checkpoints.to, run):
-            places.append((open_place(kept), None))
+        fingerprint = read_run(run / RUN)["fingerprint"]
+        places.append((open_place(f"{config.train.checkpoints.to.rstrip('/')}/run-{fingerprint[:16]}"), None))
     return places
-
-
-def _kept(to: str, run: Path) -> list[str]:
-    """The run's folder at the place where its checkpoints are kept."""
-    values = read_run(run / RUN)
-    return [f"{to.rstrip('/')}/{values['checkpoints']}"] if values.get("checkpoints") else []
 
 
 def _differences(then: Path, now: Path, step: int) -> dict[str, tuple[Any, Any]]:

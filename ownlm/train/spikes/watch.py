@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import JsonValue
 
 from ownlm.errors import TrainingError
@@ -53,8 +54,12 @@ class SpikeWatch(Observer):
         inputs: dict[str, JsonValue] = {
             name: {"id": made.id, "content": made.manifest.content} for name, made in context.inputs.items()
         }
-        made_of: dict[str, JsonValue] = {"config": context.config.model_dump(mode="json"), "inputs": inputs}
-        execution = layout.execution(self._parts.execution.to_json())
+        made_of: dict[str, JsonValue] = {
+            "config": context.config.model_dump(mode="json"),
+            "inputs": inputs,
+            "fingerprint": self._parts.fingerprint,
+        }
+        execution = layout.execution(self._parts.execution.to_json()) | {"torch": torch.__version__}
         write_run(context.out / RUN, position.step, execution, made_of)
 
     def before_update(self, position: Position, seen: Measured, batches: Sequence[Batch]) -> Action | None:
