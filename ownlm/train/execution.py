@@ -87,7 +87,9 @@ def choose_execution(config: TrainConfig, flops: float) -> Execution:
     return Execution(
         device="cuda" if cuda else "cpu",
         bf16=fp8 or config.precision == "bf16" or (config.precision == "auto" and _fast_bf16(cuda)),
-        compiled=config.compile == "on" or (config.compile == "auto" and pays and not missing),
+        # Blocks divided by tensor parallel cannot be compiled with torch 2.13: their backward pass fails.
+        compiled=config.compile == "on"
+        or (config.compile == "auto" and pays and not missing and config.mesh.tensor == 1),
         threads=torch.get_num_threads(),
         machine=torch.cuda.get_device_name()
         if cuda

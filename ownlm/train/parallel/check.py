@@ -26,7 +26,7 @@ def check_mesh(train: TrainConfig, architecture: Architecture) -> None:
         RecipeError: the first thing that does not fit.
     """
     mesh = train.mesh
-    checks = (_rows(train), _tensor(mesh, architecture), _pipeline(train, architecture), _context(mesh, architecture))
+    checks = (_rows(train), _tensor(train, architecture), _pipeline(train, architecture), _context(mesh, architecture))
     for problems in (*checks, _experts(mesh, architecture), _machines(mesh)):
         for what, advice in problems:
             raise RecipeError(what, where="train.mesh", advice=advice)
@@ -76,8 +76,8 @@ def _rows(train: TrainConfig) -> Iterator[Problem]:
             )
 
 
-def _tensor(mesh: MeshConfig, architecture: Architecture) -> Iterator[Problem]:
-    places = mesh.tensor
+def _tensor(train: TrainConfig, architecture: Architecture) -> Iterator[Problem]:
+    mesh, places = train.mesh, train.mesh.tensor
     if mesh.sequence and places == 1:
         yield "sequence parallel needs tensor parallel", "set tensor to more than 1, or sequence to false"
     if places == 1:
@@ -85,6 +85,8 @@ def _tensor(mesh: MeshConfig, architecture: Architecture) -> Iterator[Problem]:
     if architecture.state_space is not None or architecture.experts is not None:
         kind = "state-space layers" if architecture.state_space is not None else "experts"
         yield f"tensor parallel does not divide {kind}", "set tensor to 1 and use shard (or expert) instead"
+    if train.compile == "on":
+        yield "torch.compile cannot compile blocks that are divided by tensor", "set train.compile to auto or off"
     for name in ("heads", "kv_heads", "d_ff"):
         number = getattr(architecture, name)
         if number % places:

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from ownlm.cli import INTERRUPTED
+from ownlm.errors import OwnlmError
 from ownlm.train.run import train
 from tests.train.inputs import small, stage_context
 
@@ -15,8 +15,9 @@ def main() -> int:
     inputs, work, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     try:
         train(stage_context(inputs, work, small(**settings)))
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except OwnlmError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     return 0
 
 

@@ -21,8 +21,8 @@ STATE_SPACE = {
 }
 
 
-def train(batch: int = 8, warmup: list[list[int]] | None = None, **mesh: Any) -> TrainConfig:
-    return TrainConfig(batch=batch, batch_warmup=warmup or [], mesh=MeshConfig(**mesh))
+def train(batch: int = 8, warmup: list[list[int]] | None = None, compile: Any = "auto", **mesh: Any) -> TrainConfig:
+    return TrainConfig(batch=batch, batch_warmup=warmup or [], compile=compile, mesh=MeshConfig(**mesh))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def train(batch: int = 8, warmup: list[list[int]] | None = None, **mesh: Any) ->
         (train(tensor=2), {"d_ff": 49}, "49 d_ff cannot", "set tensor to 1 or 7"),
         (train(tensor=2, context=16, sequence=True), {"kv_heads": 4}, None, None),
         (train(tensor=4, context=16, sequence=True), {"kv_heads": 4}, "2 positions cannot be", "sequence to false"),
+        (train(compile="on", tensor=2), {}, "cannot compile blocks", "train.compile to auto"),
         (train(sequence=True), {}, "sequence parallel needs tensor", "set tensor"),
         (train(tensor=2), EXPERTS, "does not divide experts", "use shard"),
         (train(pipeline=8), {}, "4 layers are too few for 8 stages", "model.layers to at least 8"),
