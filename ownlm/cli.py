@@ -295,6 +295,22 @@ def incidents(run_of: TrainedOf, overrides: Overrides = None, home: Home = DEFAU
     replaying.print_incidents(out, replaying.find_run(Store(home), run_of, overrides or ()))
 
 
+@training.command()
+def watch(
+    run_of: Annotated[
+        Path, typer.Argument(metavar="RECIPE|FOLDER", help="Whose training; or the folder of its metrics.jsonl.")
+    ],
+    overrides: Overrides = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 picks a free one.")] = 0,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Follow a training in the browser: running, finished, or killed. Ctrl-C ends the page, not the training."""
+    from ownlm import watching
+    from ownlm.pipeline.store import Store
+
+    watching.watch(out, Store(home), run_of, overrides or (), port)
+
+
 @shards.command()
 def who(
     step: Annotated[int, typer.Option(help="The training step, from 1, as in the training log.")],

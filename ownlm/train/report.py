@@ -13,6 +13,9 @@ from ownlm.pipeline.stage import StageContext
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.train.config import TrainStage
 from ownlm.train.execution import Execution
+from ownlm.train.monitor.pictures import draw
+from ownlm.train.monitor.written import FILE as COMPLETIONS
+from ownlm.train.monitor.written import read_completions
 from ownlm.train.position import Position
 from ownlm.web.page import Page
 
@@ -38,21 +41,9 @@ def write_report(context: StageContext, summary: Summary) -> None:
     page.facts(_facts(summary))
     for warning in warnings(summary):
         page.paragraph(warning)
+    _incidents(page, context)
     lines = MetricLog.read(context.metrics.path)
-    page.heading("Over the steps")
-    bits = {"training": _series(lines, "bits_per_byte"), "held-out files": _series(lines, "heldout_bits_per_byte")}
-    page.lines("Bits per byte", {name: points for name, points in bits.items() if points}, "step", "bits per byte")
-    page.paragraph(
-        "Training text contains fill-in-the-middle markers, which cost bits and stand for no bytes; the held-out "
-        "sample is plain text in windows of one context. The evaluate stage measures held-out text in full."
-    )
-    for name, label in (
-        ("loss", "Loss, nats per token"),
-        ("lr", "Learning rate"),
-        ("grad_norm", "Length of the gradient, before clipping"),
-        ("tokens_per_s", "Tokens per second"),
-    ):
-        page.lines(label, {"training": _series(lines, name)}, "step", label.split(",")[0].lower())
+    draw(page, lines, read_completions(context.out / COMPLETIONS), summary.config.train.currency)
     page.heading("Settings")
     page.table(["setting", "value"], _rows(summary))
     page.write(context.out / "report/index.html")
@@ -126,5 +117,10 @@ def _flatten(prefix: str, value: object, into: dict[str, object]) -> None:
         into[prefix] = value
 
 
-def _series(lines: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:
-    return [(line["step"], line[name]) for line in lines if name in line]
+def _incidents(page: Page, context: StageContext) -> None:
+    """Links to the pages of steps that stood out (`ownlm.train.spikes`)."""
+    found = sorted((context.out / "report/incidents").glob("step-*/index.html"))
+    if found:
+        page.heading("Incidents")
+        for path in found:
+            page.link(f"Step {int(path.parent.name.removeprefix('step-'))}", f"incidents/{path.parent.name}/index.html")

@@ -142,18 +142,21 @@ class Page:
         target = safe_href(href)
         self.add(Html(f"<p>{text(label)}</p>" if target is None else f'<p><a href="{target}">{text(label)}</a></p>'))
 
+    def body(self) -> Html:
+        """The blocks alone, for a page that is put together elsewhere."""
+        return Html("\n".join(self._blocks))
+
     def html(self) -> str:
         """The whole page."""
         subtitle = f'<p class="subtitle">{text(self.subtitle)}</p>' if self.subtitle else ""
-        blocks = "\n".join(self._blocks)
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
             f'<link rel="icon" href="data:,">\n<title>{text(self.title)}</title>\n'
-            f"<style>\n{_style()}</style>\n</head>\n"
-            f"<body>\n<header><h1>{text(self.title)}</h1>{subtitle}</header>\n<main>\n{blocks}\n</main>\n</body>\n</html>\n"
+            f"<style>\n{stylesheet()}</style>\n</head>\n"
+            f"<body>\n<header><h1>{text(self.title)}</h1>{subtitle}</header>\n<main>\n{self.body()}\n</main>\n</body>\n</html>\n"
         )
 
     def write(self, path: Path) -> None:
@@ -181,5 +184,6 @@ class Page:
 
 
 @cache
-def _style() -> str:
+def stylesheet() -> str:
+    """The style of all pages."""
     return Path(__file__).with_name("style.css").read_text(encoding="utf-8")

@@ -33,8 +33,15 @@ class WandbConfig(Config):
     entity: str | None = Field(None, description="the team or user; none: the key's default")
 
 
+class TensorBoardConfig(Config):
+    """TensorBoard: event files, one folder for each stage of a run."""
+
+    folder: str | None = Field(None, min_length=1, description="where to; none: tensorboard/ in ownlm's home folder")
+
+
 class TrackConfig(Config):
     """Trackers beside the JSONL file; none is asked for by default. No stage's key depends on them."""
 
     mlflow: MlflowConfig | None = Field(None, description="MLflow (needs ownlm[track]); `{}` for a local SQLite file")
     wandb: WandbConfig | None = Field(None, description="Weights & Biases (needs ownlm[wandb])")
+    tensorboard: TensorBoardConfig | None = Field(None, description="TensorBoard event files (needs ownlm[track])")

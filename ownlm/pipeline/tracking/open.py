@@ -33,6 +33,10 @@ def open_trackers(config: TrackConfig, home: Path) -> list[Tracker]:
         from ownlm.pipeline.tracking.wandb import WandbTracker
 
         trackers.append(WandbTracker(config.wandb, home))
+    if config.tensorboard is not None:
+        from ownlm.pipeline.tracking.tensorboard import TensorBoardTracker
+
+        trackers.append(TensorBoardTracker(config.tensorboard, home))
     return trackers
 
 
@@ -47,3 +51,7 @@ def _check(config: TrackConfig) -> None:
         from ownlm.pipeline.tracking.wandb import import_wandb
 
         import_wandb()
+    if config.tensorboard is not None:
+        from ownlm.pipeline.tracking.tensorboard import import_tensorboard
+
+        import_tensorboard()

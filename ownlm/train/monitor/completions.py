@@ -1,20 +1,15 @@
 """A few held-out files, continued at every measurement: what the model writes as it learns.
 
-The files and the places in them are chosen once, by hash; the likeliest token is taken every time. Written to
-`completions.jsonl`, one line a continuation:
-
-    {"step":200,"repo":"requests","path":"api.py","before":"...","expected":"...","written":"..."}
+The files and the places in them are chosen once, by hash; the likeliest token is taken every time. They are written to
+`completions.jsonl` (`ownlm.train.monitor.written`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
@@ -23,33 +18,12 @@ from ownlm.model.generate import greedy
 from ownlm.model.load import put_weights
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
+from ownlm.train.monitor.written import FILE, Completion, line_of, read_completions
 from ownlm.train.observer import Parts
 from ownlm.train.parallel.layout import MeshLayout
 from ownlm.train.parallel.state import whole
 
-FILE = "completions.jsonl"
 _SHOWN_LINES, _SHOWN_CHARACTERS, _LOOKED_AT = 6, 400, 2000
-
-
-@dataclass(frozen=True)
-class Completion:
-    """One continuation.
-
-    Attributes:
-        step: optimizer steps done.
-        repo: repository of the file.
-        path: of the file in it.
-        before: the last lines the model has seen.
-        expected: what the file goes on with.
-        written: what the model goes on with.
-    """
-
-    step: int
-    repo: str
-    path: str
-    before: str
-    expected: str
-    written: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +101,7 @@ class Completions:
         kept = [one for one in read_completions(self._path) if one.step <= step]
         temporary = self._path.with_name(f".{FILE}.new")
         with temporary.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(_line(one) for one in kept)
+            stream.writelines(line_of(one) for one in kept)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(self._path)
@@ -145,7 +119,7 @@ class Completions:
             with self._path.open("a", encoding="utf-8", newline="\n") as stream:
                 for prompt, ids in zip(self._prompts, written, strict=True):
                     text, span = _text(self._parts.vocabulary, ids), prompt.span
-                    stream.write(_line(Completion(step, span.repo, span.path, prompt.before, prompt.expected, text)))
+                    stream.write(line_of(Completion(step, span.repo, span.path, prompt.before, prompt.expected, text)))
         self._parts.layout.barrier()
 
     def _whole(self) -> Decoder | None:
@@ -163,23 +137,3 @@ class Completions:
             decoder.lm_head.weight = decoder.embed_tokens.weight
         put_weights(decoder, weights, self._path)
         return decoder.to(parts.execution.device)
-
-
-def read_completions(path: Path) -> list[Completion]:
-    """All that a file holds; a torn or damaged line is passed over, no file is none."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return []
-    found = []
-    for line in lines[:-1]:
-        try:
-            values: dict[str, Any] = json.loads(line)
-            found.append(Completion(**values))
-        except (ValueError, TypeError):
-            continue
-    return found
-
-
-def _line(completion: Completion) -> str:
-    return json.dumps(asdict(completion), ensure_ascii=True, separators=(",", ":")) + "\n"

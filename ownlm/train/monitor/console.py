@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ownlm.pipeline.progress import Task
-from ownlm.train.monitor.completions import FILE, read_completions
+from ownlm.train.monitor.written import FILE, read_completions
 
 _LINES, _WIDTH = 3, 110
 
