@@ -49,8 +49,16 @@ def checkpoint_activations(blocks: Iterable[nn.Module], which: ActivationCheckpo
     if which == "selective":
         settings["context_fn"] = partial(create_selective_checkpoint_contexts, _policy)
     for block in blocks:
-        forward: Callable[..., Any] = block.forward
-        block.forward = partial(checkpoint, forward, **settings)
+        block.forward = _checkpointed(block.forward, settings)
+
+
+def _checkpointed(forward: Callable[..., Any], settings: dict[str, Any]) -> Callable[..., Any]:
+    """A function, not a `partial`: torch.compile passes over a module whose `forward` is one."""
+
+    def run(*arguments: Any) -> Any:
+        return checkpoint(forward, *arguments, **settings)
+
+    return run
 
 
 def _policy(context: object, operation: object, *arguments: Any, **named: Any) -> CheckpointPolicy:

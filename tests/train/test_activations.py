@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ownlm.model.config import ModelConfig
@@ -47,9 +48,25 @@ def test_gradients_are_equal_to_the_bit(which: ActivationCheckpointing) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(missing_to_compile() != "", reason=missing_to_compile())
 @pytest.mark.parametrize("which", MODES[1:])
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at every input
 def test_compiled_they_are_close(which: ActivationCheckpointing) -> None:
     for one, other in zip(gradients("none"), gradients(which, compiled=True), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("which", MODES)
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at every input
+def test_blocks_share_one_compiled_graph(which: ActivationCheckpointing) -> None:
+    """Start-up must not grow with the layers, and no block may be left uncompiled."""
+    torch.compiler.reset()
+    counters.clear()
+    decoder = Decoder(MODEL.architecture(64, 40))
+    checkpoint_activations(decoder.layers, which)
+    for block in decoder.layers:
+        block.compile(dynamic=False, backend="eager")
+    decoder.hidden(TOKENS_BL, SEGMENTS_BL).sum().backward()
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
 
 
 class _Counter(TorchDispatchMode):
