@@ -9,7 +9,11 @@
     ├── BusyError                       6   another process holds the lock
     ├── ServerError                     7   a port is taken, an address cannot be bound, a server does not answer
     ├── DependencyError                 8   a package or program is missing
-    └── TrainingError                   9   the loss is not a number, the device refused, ...
+    ├── TrainingError                   9   the loss is not a number, the device refused, ...
+    │   ├── StuckError                  9   a process of the run made no step for too long
+    │   └── LostError                   9   another process of the run is gone
+    └── PreemptedError                 75   told to stop: what was made is kept, run it again (EX_TEMPFAIL)
+        └── InterruptedRunError       130   the same by Ctrl-C
 
 `cli.main` is the one place that turns them into a message and an exit code.
 """
@@ -101,3 +105,23 @@ class TrainingError(OwnlmError):
     """Training cannot go on: the loss is not a number, or the device refused."""
 
     exit_code = 9
+
+
+class StuckError(TrainingError):
+    """A process of a run made no step for too long."""
+
+
+class LostError(TrainingError):
+    """Another process of the run, or its machine, is gone."""
+
+
+class PreemptedError(OwnlmError):
+    """Told to stop by a signal; a checkpoint was written first."""
+
+    exit_code = 75
+
+
+class InterruptedRunError(PreemptedError):
+    """Told to stop by Ctrl-C; a checkpoint was written first."""
+
+    exit_code = 130

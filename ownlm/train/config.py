@@ -106,10 +106,12 @@ class AverageConfig(Config):
 NOT_KEYED: dict[str, Any] = {
     "loader": True,
     "mesh": True,
+    "fault": True,
     "monitor": True,
     "price_per_hour": True,
     "currency": True,
     "checkpoints": {"keep_last": True, "keep_every": True, "to": True},
+    "spikes": {"apart": True, "incidents": True, "documents": True, "reference": True, "text_bytes": True},
 }
 """Settings that say how, not what: the trained weights do not depend on them. (`checkpoints.every` says how far a
 rewind goes back.)"""
@@ -122,6 +124,20 @@ class CheckpointsConfig(Config):
     keep_last: int = Field(2, ge=1, description="how many of the newest stay")
     keep_every: int = Field(0, ge=0, description="those of steps divisible by this stay, too; 0: none")
     to: str = Field("", description="folder or URL (s3://...); empty: the run's scratch folder, dropped at its end")
+
+
+class FaultConfig(Config):
+    """What is done when a process or a machine is lost, or stuck, or told to stop."""
+
+    max_restarts: int = Field(
+        3, ge=0, description="how often the processes of a mesh start again from the last checkpoint"
+    )
+    min_nodes: int = Field(0, ge=0, description="go on with as few machines of mesh.nodes; 0: only with all")
+    wait_for_nodes_s: float = Field(30, gt=0, description="seconds to wait for more machines than min_nodes")
+    hang_after_s: float = Field(
+        900, ge=0, description="a process without a step for so many seconds (compiling counts) is ended; 0: never"
+    )
+    grace_s: int = Field(30, ge=1, description="seconds that processes told to stop have for a step and a checkpoint")
 
 
 class TrainConfig(Config):
@@ -155,6 +171,7 @@ class TrainConfig(Config):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights and of the order of the data")
     mesh: MeshConfig = Field(MeshConfig(), description="how many places train together, and how they divide the work")
+    fault: FaultConfig = Field(FaultConfig(), description="lost, stuck and stopped processes and machines")
     checkpoints: CheckpointsConfig = Field(CheckpointsConfig(), description="points a killed run continues from")
     spikes: SpikesConfig = Field(SpikesConfig(), description="steps far outside of the usual, and what is done then")
     monitor: MonitorConfig | None = Field(MonitorConfig(), description="what is watched beside the loss; null: nothing")

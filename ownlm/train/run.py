@@ -30,6 +30,8 @@ from ownlm.train.checkpoint import CheckpointFolder, open_checkpoint
 from ownlm.train.config import NOT_KEYED, TrainConfig, TrainStage
 from ownlm.train.execution import choose_execution, deterministic
 from ownlm.train.heldout import heldout_batches
+from ownlm.train.fault.heartbeat import FAULTS, Heartbeat
+from ownlm.train.fault.stop import StopSignals
 from ownlm.train.loop import Trainer
 from ownlm.train.monitor.monitors import Monitors
 from ownlm.train.monitor.stopwatch import Stopwatch
@@ -96,6 +98,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             settings = settings.model_copy(update={"schedule": schedule})
         heldout = [layout.part(one, settings.batch) for one in heldout_batches(context, vocabulary)]
         clock = Stopwatch()
+        fingerprint = _fingerprint(context, config, architecture, vocabulary)
         observers = observers_of(
             Parts(
                 context,
@@ -110,13 +113,17 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
                 computation,
                 heldout,
                 clock,
+                fingerprint,
             )
         )
+        signals = StopSignals(layout)
+        heartbeat = Heartbeat(context.scratch / FAULTS, layout.rank, settings.fault.hang_after_s)
+        observers = [heartbeat, *observers, signals]
         state = RunState(
             decoder=decoder,
             optimizer=optimizer,
             average=average,
-            checkpoints=_checkpoints(context, _fingerprint(context, config, architecture, vocabulary), layout),
+            checkpoints=_checkpoints(context, fingerprint, layout),
             metrics=context.metrics,
             execution=execution,
             layout=layout,
@@ -138,7 +145,7 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             layout=layout,
             clock=clock,
         )
-        with closing(state):
+        with heartbeat.watching(), signals.listening(), closing(state):
             position = trainer.run()
     with average.applied() if average is not None else nullcontext():
         weights = whole(decoder, decoder.state_dict(), layout)

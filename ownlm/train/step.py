@@ -16,12 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ownlm.errors import TrainingError
+from ownlm.errors import LostError, TrainingError, first_line
 from ownlm.model.decoder import IGNORED, Decoder
 from ownlm.tokens.shards.batches import Batch
 from ownlm.train.execution import Execution
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.computation import Computation, OneProcess
+from ownlm.train.parallel.failure import is_lost
 from ownlm.train.parallel.layout import Layout
 
 
@@ -128,6 +129,11 @@ class Stepper:
             (nats,) = self._layout.total([math.fsum(parts)])
             norm = self._computation.clip(self._clip)
         except RuntimeError as error:  # torch's out-of-memory and compiler errors are RuntimeErrors
+            if is_lost(error):
+                raise LostError(
+                    f"another process of this run is gone: {first_line(error)}",
+                    advice="the same command goes on from the last checkpoint",
+                ) from error
             raise TrainingError(
                 f"the {self._execution.device} refused a training step: {str(error).splitlines()[0]}",
                 advice="lower train.batch and raise train.accumulate, or set train.compile to off",

@@ -12,10 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.train.parallel.failure import tell
 from ownlm.train.parallel.job import LOGS, read_job, write_result
+
+if TYPE_CHECKING:
+    from ownlm.pipeline.stage import StageContext
+    from ownlm.train.config import TrainStage
+    from ownlm.train.parallel.layout import Layout
 
 
 def main(job: Path) -> int:
@@ -40,21 +46,36 @@ def _print_to(path: Path) -> None:
 
 
 def _work(job: Path) -> None:
-    from ownlm.train.config import TrainStage
-    from ownlm.train.parallel.layout import MeshLayout
     from ownlm.train.run import train_in
 
     context = read_job(job)
-    config = context.config
-    assert isinstance(config, TrainStage)
     with process_group() as device:
-        layout = MeshLayout(config.train.mesh, device)
+        config, layout = _fitted(context, device)
+        context = replace(context, config=config)
         if not layout.is_first:  # every rank counts its own speed
             context = replace(context, metrics=MetricLog(job.parent / LOGS / f"rank-{layout.rank}.jsonl"))
         metrics = train_in(context, layout)
         if layout.is_first:
             write_result(context, metrics)
         layout.barrier()
+
+
+def _fitted(context: StageContext, device: str) -> tuple[TrainStage, Layout]:
+    """The settings for as many processes as there are, which may be fewer than the recipe asks for."""
+    from torch import distributed
+
+    from ownlm.tokens.vocabulary.load import Vocabulary
+    from ownlm.train.config import TrainStage
+    from ownlm.train.fault.shrink import fitted
+    from ownlm.train.parallel.layout import MeshLayout
+
+    config = context.config
+    assert isinstance(config, TrainStage)
+    vocabulary = Vocabulary.load(context.inputs["vocabulary"].path)
+    train = fitted(
+        config.train, config.model.architecture(vocabulary.size, config.context), distributed.get_world_size()
+    )
+    return config.model_copy(update={"train": train}), MeshLayout(train.mesh, device)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 _OWN = "ownlm"
+_LOST = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "NCCL communicator was aborted")
+_HELPED = ("StuckError", "LostError")
+"""Errors that starting again may help."""
 
 
 def tell(error: BaseException, rank: int) -> None:
@@ -40,6 +44,13 @@ def tell(error: BaseException, rank: int) -> None:
     Path(path).write_text(json.dumps(said), encoding="utf-8")
 
 
+def is_lost(error: RuntimeError) -> bool:
+    """Whether an error of torch's means that another process is gone, and not that this one cannot compute."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or any(word in str(error) for word in _LOST)
+
+
 def failed(error: ChildFailedError, logs: Path) -> OwnlmError:
     """The error to raise for a job some of whose workers failed: the first that says why, else the first."""
     failures = sorted(error.failures.items(), key=lambda item: (item[1].timestamp, item[0]))
@@ -47,13 +58,25 @@ def failed(error: ChildFailedError, logs: Path) -> OwnlmError:
         own = failure.error_file_data.get(_OWN)
         if own is not None:
             return _again(own)
-    # The agent ends the others with SIGTERM when one has failed.
-    rank, first = next((one for one in failures if one[1].exitcode != -signal.SIGTERM), failures[0])
+    rank, why = reason(error.failures)
     return TrainingError(
-        f"the training process of rank {rank} ended: {_reason(first)}",
+        f"the training process of rank {rank} ended: {why}",
         where=logs,
         advice=f"look at rank-{rank}.log there; the same command goes on from the last checkpoint",
     )
+
+
+def refused(failures: Mapping[int, ProcessFailure]) -> bool:
+    """Whether a process said itself that it cannot go on, for a reason that stays when all start again."""
+    told = [failure.error_file_data.get(_OWN) for failure in failures.values()]
+    return any(said is not None and said["kind"] not in _HELPED for said in told)
+
+
+def reason(failures: Mapping[int, ProcessFailure]) -> tuple[int, str]:
+    """The rank that failed first, and why. (The agent ends the others with SIGTERM when one has failed.)"""
+    ordered = sorted(failures.items(), key=lambda item: (item[1].timestamp, item[0]))
+    rank, first = next((one for one in ordered if one[1].exitcode != -signal.SIGTERM), ordered[0])
+    return rank, _reason(first)
 
 
 def _again(said: dict[str, Any]) -> OwnlmError:

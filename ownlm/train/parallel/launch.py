@@ -22,7 +22,9 @@ from pydantic import JsonValue
 
 from ownlm.errors import OwnlmError, TrainingError
 from ownlm.pipeline.stage import StageContext
-from ownlm.train.config import TrainStage
+from ownlm.train.config import FaultConfig, TrainStage
+from ownlm.train.fault.network import address_towards, use_interface
+from ownlm.train.fault.refused import REFUSED
 from ownlm.train.monitor.console import show
 from ownlm.train.parallel.check import check_machine
 from ownlm.train.parallel.config import MeshConfig
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from torch.distributed.launcher.api import LaunchConfig
 
 _HERE = "127.0.0.1:0"
-_STOPPED_AFTER_S = 10
 
 
 def launch(context: StageContext) -> dict[str, JsonValue]:
@@ -43,13 +44,14 @@ def launch(context: StageContext) -> dict[str, JsonValue]:
     Raises:
         RecipeError: more places than this machine has room for.
         OwnlmError: what a worker ended with.
-        KeyboardInterrupt: Ctrl-C; all processes have ended.
+        PreemptedError: a signal told it to stop; all processes have ended, after a checkpoint.
     """
     config = context.config
     assert isinstance(config, TrainStage)
     job = write_job(context)
+    (job.parent / REFUSED).unlink(missing_ok=True)
     with _shown(context, config):
-        run_workers(job, config.train.mesh)
+        run_workers(job, config.train.mesh, config.train.fault)
     return read_result(context)
 
 
@@ -66,15 +68,17 @@ def join(job: Path, rendezvous: str) -> None:
     """
     config = read_job(job).config
     assert isinstance(config, TrainStage)
-    run_workers(job, config.train.mesh.model_copy(update={"rendezvous": rendezvous}))
+    run_workers(job, config.train.mesh.model_copy(update={"rendezvous": rendezvous}), config.train.fault)
 
 
-def run_workers(job: Path, mesh: MeshConfig) -> None:
-    """Start this machine's workers and wait for them."""
+def run_workers(job: Path, mesh: MeshConfig, fault: FaultConfig) -> None:
+    """Start this machine's workers and wait for them; start them again where that helps (`ownlm.train.fault.agent`)."""
     import torch
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import elastic_launch
+
+    from ownlm.train.fault.agent import run_agent
+    from ownlm.train.fault.stop import stopped_by
 
     check_machine(mesh, torch.cuda.device_count(), cores())
     logs = job.parent / LOGS
@@ -84,11 +88,13 @@ def run_workers(job: Path, mesh: MeshConfig) -> None:
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     with _threads(max(1, cores() // local)):
         try:
-            elastic_launch(_config(job, mesh, logs), sys.executable)("-m", "ownlm.train.worker", str(job))
+            run_agent(
+                _config(job, mesh, fault, logs), sys.executable, ["-m", "ownlm.train.worker", str(job)], job.parent
+            )
         except ChildFailedError as error:
             raise failed(error, logs) from error
         except SignalException as error:
-            raise KeyboardInterrupt from error
+            raise stopped_by(error.sigval) from error
         except (TimeoutError, ConnectionError, RuntimeError) as error:
             raise _nobody_met(mesh, error) from error
 
@@ -98,22 +104,36 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _config(job: Path, mesh: MeshConfig, logs: Path) -> LaunchConfig:
+def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path) -> LaunchConfig:
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig
 
+    address = "127.0.0.1"
+    if mesh.nodes > 1:
+        address = _reachable(mesh)
     return LaunchConfig(
-        min_nodes=mesh.nodes,
+        min_nodes=min(fault.min_nodes, mesh.nodes) or mesh.nodes,
         max_nodes=mesh.nodes,
         nproc_per_node=mesh.places // mesh.nodes,
         run_id=job.parent.parent.name,
         rdzv_backend="c10d",
         rdzv_endpoint=mesh.rendezvous or _HERE,
-        local_addr=None if mesh.nodes > 1 else "127.0.0.1",
-        max_restarts=0,
+        rdzv_configs={"last_call_timeout": max(1, int(fault.wait_for_nodes_s))},
+        local_addr=address,
+        max_restarts=fault.max_restarts,
         logs_specs=DefaultLogsSpecs(log_dir=str(logs)),
-        shutdown_timeout=_STOPPED_AFTER_S,
+        shutdown_timeout=fault.grace_s,
     )
+
+
+def _reachable(mesh: MeshConfig) -> str:
+    """This machine's address, as the others see it; its processes talk over that interface."""
+    try:
+        address = address_towards(mesh.rendezvous)
+    except (OSError, ValueError) as error:
+        raise _nobody_met(mesh, error) from error
+    use_interface(address)
+    return address
 
 
 def _nobody_met(mesh: MeshConfig, error: Exception) -> OwnlmError:
