@@ -22,12 +22,15 @@ def write_pages(folder: Path, name: str, recipe_text: str, results: Sequence[Sta
     for stale in set(folder.glob("*.html")) - {folder / f"{result.stage.name}.html" for result in results}:
         # Of an earlier recipe with other sources: it has no place in a folder that is sent to somebody.
         stale.unlink(missing_ok=True)
+    for inside in filter(Path.is_dir, list(folder.iterdir())):
+        shutil.rmtree(inside)
     for result in results:
         manifest = result.artifact.manifest
         page = result.artifact.path / "report" / "index.html"
         report = f"{result.stage.name}.html" if page.is_file() else None
         if report is not None:
             shutil.copyfile(page, folder / report)
+            _copy_folders(page.parent, folder)
         rows.append(
             StageRow(
                 name=result.stage.name,
@@ -39,6 +42,12 @@ def write_pages(folder: Path, name: str, recipe_text: str, results: Sequence[Sta
             )
         )
     write_run_index(folder / "index.html", name=name, recipe_text=recipe_text, stages=rows, headline=headline(results))
+
+
+def _copy_folders(pages: Path, folder: Path) -> None:
+    """What a stage's page links to beside it: the train stage's incidents."""
+    for inside in filter(Path.is_dir, pages.iterdir()):
+        shutil.copytree(inside, folder / inside.name, dirs_exist_ok=True)
 
 
 def headline(results: Sequence[StageResult]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import multiprocessing
 import os
 from collections.abc import Mapping
@@ -112,6 +113,20 @@ def test_pages_of_an_earlier_recipe_do_not_stay(tmp_path: Path, store: Store, mo
     assert sorted(path.name for path in report.iterdir()) == sorted(
         [*(f"{name}.html" for name in STAGES), "index.html"]
     )
+
+
+def test_pages_that_a_page_links_to_come_along(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy_stages(monkeypatch)
+    made = carry_out(toy_recipe(tmp_path), store)
+    incident = made["train"].artifact.path / "report" / "incidents" / "step-00000007"
+    incident.mkdir(parents=True)
+    (incident / "index.html").write_text("seven")
+    copied = store.runs / "small" / "report" / "incidents"
+    carry_out(toy_recipe(tmp_path), store)
+    assert (copied / "step-00000007" / "index.html").read_text() == "seven"
+    shutil.rmtree(incident.parent)
+    carry_out(toy_recipe(tmp_path), store)
+    assert not copied.exists()
 
 
 def hold(home: Path, ready: object, leave: object) -> None:

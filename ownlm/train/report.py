@@ -123,4 +123,4 @@ def _incidents(page: Page, context: StageContext) -> None:
     if found:
         page.heading("Incidents")
         for path in found:
-            page.link(f"Step {int(path.parent.name.removeprefix('step-'))}", f"incidents/{path.parent.name}/index.html")
+            page.link(f"Step {int(path.parent.name.split('-')[1])}", f"incidents/{path.parent.name}/index.html")
