@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import multiprocessing
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
