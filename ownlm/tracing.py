@@ -1,7 +1,8 @@
 """`ownlm shards who`: which documents a training step read, and which stretch of each.
 
 The run's saved recipe says how it counts (batches, seed, context, objectives), its shards hold the rest: the
-batches are made again, not logged. Needs no torch. Revisions are looked up in the corpus the shards were packed from.
+batches are made again, not logged; only which data a step read is in the log of the trained run, because a rewind may
+have left data out. Needs no torch. Revisions are looked up in the corpus the shards were packed from.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ownlm.tokens.shards.batches import Batches
 from ownlm.tokens.shards.provenance import Place, Range, StepOrigins, Stretch, revisions
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
+from ownlm.train.spikes.records import STEPS, StepRecords
 
 SPLIT = "train"
 _INDENT = " " * 5
@@ -38,6 +40,7 @@ class Origins:
         run: the run's name.
         shards: the shards artifact's id.
         step: the step, from 1.
+        data_step: which step's data it read, from 0: `step` - 1 unless data were left out before it.
         recipe: the run's recipe.
         stretches: what its rows, or the one asked for, hold.
         place: the one token that was asked for.
@@ -48,6 +51,7 @@ class Origins:
     run: str
     shards: str
     step: int
+    data_step: int
     recipe: Recipe
     stretches: Sequence[Stretch]
     place: Place | None
@@ -61,6 +65,7 @@ class Origins:
             "run": self.run,
             "shards": self.shards,
             "step": self.step,
+            "data_step": self.data_step,
             "batch": train.batch,
             "accumulate": train.accumulate,
             "seed": train.seed,
@@ -121,7 +126,10 @@ def trace(store: Store, record: RunRecord, step: int, *, row: int | None = None,
     recipe = read_saved_recipe(record)
     reader, train = ShardReader(shards.file(SPLIT), cache=store.cache), recipe.train
     batches = Batches(reader, recipe.objectives, vocabulary, recipe.shards.context, train.batch_sizes(), train.seed)
-    origins = StepOrigins(reader, batches, vocabulary, recipe.objectives, train.steps)
+    read = _data_steps(store, record)
+    origins = StepOrigins(
+        reader, batches, vocabulary, recipe.objectives, train.steps, lambda number: read.get(number, number - 1)
+    )
     if column is None or row is None:
         place, stretches = None, origins.stretches(step, row)
     else:
@@ -129,7 +137,15 @@ def trace(store: Store, record: RunRecord, step: int, *, row: int | None = None,
         stretches = [place.stretch]
     text = vocabulary.decode([place.token]) if place else ""
     known = _revisions(store, shards, stretches)
-    return Origins(record.name, shards.id, step, recipe, stretches, place, text, known)
+    return Origins(record.name, shards.id, step, read.get(step, step - 1), recipe, stretches, place, text, known)
+
+
+def _data_steps(store: Store, record: RunRecord) -> Mapping[int, int]:
+    """Step, from 1 -> the step, from 0, whose data it read; nothing of a run that is not trained, or not here."""
+    if "train" not in record.stages:
+        return {}
+    found = StepRecords(store.artifacts / record.stages["train"] / STEPS).read()
+    return {one.step: one.data_step for one in found}
 
 
 def _revisions(store: Store, shards: Artifact, stretches: Sequence[Stretch]) -> Mapping[tuple[str, str, str], str]:
@@ -152,8 +168,9 @@ def print_origins(out: Console, found: Origins) -> None:
     Nothing is cut off or folded here: ids and paths can be copied, and searched for where this is piped.
     """
     rows, documents = {s.row for s in found.stretches}, {s.document.index for s in found.stretches}
+    moved = "" if found.data_step == found.step - 1 else f", data of step {found.data_step + 1}"
     shape = f"rows {len(rows)}, context {found.recipe.shards.context}, documents {len(documents)}"
-    lines = [f"run {found.run}, step {found.step}: {shape}, from {found.shards}"]
+    lines = [f"run {found.run}, step {found.step}{moved}: {shape}, from {found.shards}"]
     table = [["row", "columns", "tokens", "bytes", "objective"], *map(_numbers, found.stretches)]
     widths = [max(3, *(len(cell) for cell in column)) for column in list(zip(*table, strict=True))[:-1]]
     heads = ["  ".join([*map(str.rjust, cells, widths), cells[-1]]) for cells in table]

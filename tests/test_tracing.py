@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ownlm.pipeline.store import Store
 from ownlm.recipe.load import load_recipe
 from ownlm.tokens.shards.batches import Batch
 from ownlm.tokens.vocabulary.load import Vocabulary
+from ownlm.train.spikes.records import STEPS, StepRecords
 from ownlm.train.step import Measured, Stepper
 from tests.test_cli import Ownlm, ownlm, refused  # noqa: F401 - the fixture
 from tests.tokens.corpora import program
@@ -161,6 +162,29 @@ def test_a_person_reads_lines_that_cannot_move_the_cursor_and_cut_nothing_off(
     one = ownlm("shards", "who", "--step", 2, "--row", 1, "--position", 0, "--home", traced.home)
     assert one.code == 0, one
     assert "token of it" in one.out
+
+
+def test_a_step_behind_data_that_were_left_out_is_found_where_it_read(
+    ownlm: Ownlm,  # noqa: F811
+    traced: Traced,
+    tmp_path: Path,
+) -> None:
+    """After a rewind that left the data of two steps out, the log of the run says what each later step read."""
+    home = tmp_path / "copy"
+    shutil.copytree(traced.home, home)
+    record = json.loads((home / "runs" / "traced" / "run.json").read_text())
+    log = StepRecords(home / "artifacts" / record["stages"]["train"] / STEPS)
+    records = log.read()
+    assert [(one.step, one.data_step) for one in records] == [(step, step - 1) for step in range(1, 7)]
+    log.path.unlink()
+    for one in records:
+        log.add(replace(one, data_step=one.data_step + 2 * (one.step > 2)))
+    moved = replace(traced, home=home)
+    for step, data_step in ((2, 1), (3, 4), (4, 5)):
+        answer, expected = asked(ownlm, moved, "--step", step), asked(ownlm, traced, "--step", data_step + 1)
+        assert (answer["data_step"], answer["stretches"]) == (data_step, expected["stretches"])
+    assert asked(ownlm, moved, "--step", 6)["stretches"], "beyond the run's own number of steps"
+    assert "step 4, data of step 6: rows 6" in ownlm("shards", "who", "--step", 4, "--home", home).out
 
 
 def test_what_is_not_there_is_refused(ownlm: Ownlm, traced: Traced) -> None:  # noqa: F811

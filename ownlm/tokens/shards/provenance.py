@@ -12,7 +12,7 @@ those numbers. A document whose tokens do not stand for its content byte by byte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -83,6 +83,7 @@ class StepOrigins:
         vocabulary: the one the shards were made with.
         objectives: the run's mix of them.
         steps: steps of the run.
+        data_step: step, from 1 -> which step's data it read, from 0; other ones once a rewind has left data out.
     """
 
     def __init__(
@@ -92,11 +93,12 @@ class StepOrigins:
         vocabulary: Vocabulary,
         objectives: ObjectivesConfig,
         steps: int,
+        data_step: Callable[[int], int] = lambda step: step - 1,
     ) -> None:
         middle = objectives.fill_in_the_middle
         self._whole_documents = 0 if middle is None or middle.level != "document" else LONGEST * batches.context
         self._reader, self._batches, self._vocabulary = reader, batches, vocabulary
-        self._steps = steps
+        self._steps, self._data_step = steps, data_step
         self._sizes: npt.NDArray[np.int64] = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
 
     def stretches(self, step: int, row: int | None = None) -> list[Stretch]:
@@ -165,7 +167,7 @@ class StepOrigins:
         """The samples of a step that the run has, and of which the row is one."""
         if not 1 <= step <= self._steps:
             raise _outside("step", step, 1, self._steps)
-        samples = self._batches.samples_of(step - 1)
+        samples = self._batches.samples_of(self._data_step(step))
         if row is not None and not 0 <= row < len(samples):
             raise _outside("row", row, 0, len(samples) - 1)
         return samples
