@@ -68,15 +68,28 @@ def init(
 
 
 @app.command()
-def plan(recipe: RecipePath, overrides: Overrides = None, source: Sources = None, home: Home = DEFAULT_HOME) -> None:
+def plan(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    source: Sources = None,
+    gpus: Annotated[int, typer.Option(min=0, max=8192, help="Also propose layouts for so many GPUs.")] = 0,
+    gpu: Annotated[str, typer.Option(help="Their kind, e.g. h100-80gb, a100-40gb, l4-24gb.")] = "h100-80gb",
+    nodes: Annotated[int, typer.Option(min=1, max=1024, help="Machines they are in.")] = 1,
+    price: Annotated[float | None, typer.Option(min=0, help="Of one GPU for an hour; else a typical one.")] = None,
+    mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of a GPU's peak that computing reaches.")] = 0.45,
+    home: Home = DEFAULT_HOME,
+) -> None:
     """Print what a run would do: stages, cached or not, tokens, parameters, FLOPs, time and memory."""
-    from ownlm import console
+    from ownlm import console, layouts
     from ownlm import plan as planning
     from ownlm.pipeline.store import Store
     from ownlm.recipe.load import load_recipe
 
     loaded = load_recipe(recipe, overrides or (), source or ())
+    proposed = layouts.Asked(gpus, gpu, nodes, price, mfu).propose(loaded) if gpus else None
     console.print_plan(out, planning.plan(loaded, Store(home), workers=planning.usable_cores()))
+    if proposed is not None:
+        proposed.show(out)
 
 
 @app.command()

@@ -11,18 +11,23 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ownlm.data.sources.base import Source
-from ownlm.errors import ArtifactError
+from ownlm.errors import ArtifactError, RecipeError
 from ownlm.flow import stages_of
+from ownlm.model.architecture import Architecture
 from ownlm.pipeline.artifact import Artifact, read_artifact
 from ownlm.pipeline.key import stage_key
 from ownlm.pipeline.progress import format_count
 from ownlm.pipeline.stage import Stage
 from ownlm.pipeline.store import Store
 from ownlm.recipe.schema import Recipe
+from ownlm.train.config import TrainConfig
+from ownlm.train.planning.fit import PROCESS, memory_of_machine, misfit
+from ownlm.train.planning.propose import most
 
 # Bytes of source code a second, one process, as measured on a 2-core machine (docs/pipeline.md); start-up in seconds.
 RATES = {"lake": 20e6, "clean": 5e6, "corpus": 20e6, "vocabulary": 2.5e6, "shards": 4e6}
@@ -33,6 +38,8 @@ HANDLED = {"vocabulary": "sample_bytes", "shards": "train_bytes"}
 UTILISATION = 0.45
 BYTES_PER_TOKEN = 3.3
 BASE_MEMORY = 600 << 20
+# There where a machine has an NVIDIA GPU.
+GPU_DRIVER = Path("/proc/driver/nvidia")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,12 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recipe would do."""
+    """What a recipe would do.
+
+    Attributes:
+        misfit: why its training does not fit on this machine; None: it fits, or the machine has a GPU, whose memory
+            is known only to the run.
+    """
 
     stages: tuple[PlannedStage, ...]
     source_files: int
@@ -66,6 +78,7 @@ class Plan:
     epochs: float
     parameters: int
     flops: float
+    misfit: RecipeError | None = None
 
     @property
     def seconds(self) -> float:
@@ -103,7 +116,17 @@ def plan(recipe: Recipe, store: Store, *, workers: int) -> Plan:
         rows.append(_row(stage, state, estimates[sizes[int(index[0])][1] if index else size], before))
     weighted = sum(entry.weight * one for entry, (_, one) in zip(recipe.sources, sizes, strict=True))
     available = max(1.0, weighted / BYTES_PER_TOKEN)
-    return Plan(tuple(rows), files, size, tokens, tokens / available, architecture.parameters, flops)
+    waits = any(row.name == "train" and row.state == "to make" for row in rows)
+    problem = _misfit(architecture, train) if waits else None
+    return Plan(tuple(rows), files, size, tokens, tokens / available, architecture.parameters, flops, problem)
+
+
+def _misfit(architecture: Architecture, train: TrainConfig) -> RecipeError | None:
+    """Why training does not fit into this machine's memory."""
+    if GPU_DRIVER.exists():
+        return None
+    places = train.mesh.places // train.mesh.nodes
+    return misfit(architecture, train, memory_of_machine(places), bf16=train.precision in ("bf16", "fp8"))
 
 
 def _size(source: Source) -> tuple[int, int]:
@@ -229,13 +252,11 @@ class _Estimates:
         return min(trained, recipe.vocabulary.sample_mb * 1e6) if kind == "vocabulary" else trained
 
     def memory(self, kind: str) -> int:
-        """Expected peak in bytes: weights, gradients and two moments in fp32, activations, logits; data in streams."""
+        """Expected peak in bytes, of training in one place of its mesh; data is read in streams."""
         recipe = self._recipe
         model = recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context)
-        at_once = recipe.train.batch * recipe.shards.context
         if kind == "train":
-            per_block = 14 * model.d_model + 4 * model.d_ff
-            return BASE_MEMORY + 16 * model.parameters + 4 * at_once * (model.layers * per_block + 4 * model.vocab_size)
+            return PROCESS + most(model, recipe.train, bf16=recipe.train.precision == "bf16", device="cpu").peak
         if kind == "evaluate":
             counts = 40 * min(int(self._size / BYTES_PER_TOKEN), recipe.evaluate.ngram.max_tokens)
             return BASE_MEMORY + 4 * model.parameters + 3 * counts
@@ -267,9 +288,12 @@ def usable_cores() -> int:
 
 def totals(planned: Plan) -> Mapping[str, str]:
     """The plan's sums, for a person."""
-    return {
+    found = {
         "source": f"{planned.source_files:,} files, {planned.source_bytes / 1e6:.1f} MB",
         "parameters": f"{planned.parameters:,}",
         "training tokens": f"{planned.training_tokens:,} (about {planned.epochs:.2g} times over the data)",
         "operations": f"{planned.flops:.3g} FLOPs in training",
     }
+    if planned.misfit is not None:
+        found["does not fit"] = f"{planned.misfit.what}: {planned.misfit.advice}"
+    return found

@@ -37,7 +37,7 @@ class Proposal:
         time: of a step.
         gpu: in every place.
         context: tokens in a window.
-        price: dollars an hour of one GPU.
+        price: of one GPU for an hour.
     """
 
     train: TrainConfig
@@ -58,7 +58,7 @@ class Proposal:
         return self.train.all_windows() * self.context / self.tokens_per_s / 3600
 
     @property
-    def dollars(self) -> float:
+    def money(self) -> float:
         """Of the whole run."""
         return self.hours * self.price * self.train.mesh.places
 
@@ -117,7 +117,7 @@ def propose(
         gpus: all together.
         nodes: machines they are in.
         mfu: share of the peak that computing reaches.
-        price: dollars an hour of one GPU; None: the table's.
+        price: of one GPU for an hour; None: the table's.
 
     Raises:
         RecipeError: none fits, with by how much the nearest does not, and what would; or none divides the batch.
