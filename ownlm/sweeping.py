@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -32,7 +33,9 @@ from ownlm.tokens.vocabulary.train import fewest
 FLAT = 0.05
 """Where doubling the vocabulary makes texts less than this share shorter, the gain is called flat."""
 SHOWN_LANGUAGES = 5
+"""At most; in a terminal as many of them as fit beside each other."""
 LARGEST = 1_048_576
+_UNBOUNDED = 10_000
 SPLITS = {"heldout_files": "held-out files", "heldout_repos": "held-out repositories", "train": "the training sample"}
 
 
@@ -134,7 +137,7 @@ def sizes_of(text: str, reserved: int) -> list[int]:
         if not least <= size <= LARGEST:
             raise RecipeError(
                 f"{word.strip()!r} is no size of a vocabulary here",
-                where=text,
+                where=text or None,
                 advice=f"give sizes from {least} to {LARGEST} with commas between them, e.g. 8k,16k,32k (k is 1024)",
             )
         found.add(size)
@@ -192,13 +195,23 @@ def print_comparison(out: Console, compared: Comparison) -> None:
     measured = sum(compared.found.bytes.values()) / 1e6
     place = f"bytes a token on {SPLITS[compared.found.split]} ({measured:.2f} MB)"
     out.print(Text(f"run {compared.recipe.name}, model {compared.recipe.model.size}: {place}"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (*COLUMNS[:2], *map(visible, languages), *COLUMNS[2:]):
-        table.add_column(Text(name), justify="right", overflow="fold")
-    for choice in compared.choices:
-        table.add_row(*map(Text, cells(choice, languages)))
+    table = _table(compared, languages)
+    while languages and Measurement.get(out, out.options.update(width=_UNBOUNDED), table).maximum > out.width:
+        languages.pop()
+        table = _table(compared, languages)
     out.print(table)
     out.print(Text(compared.sentence), soft_wrap=True)
+
+
+def _table(compared: Comparison, languages: Sequence[str]) -> Table:
+    """With a column for each of these languages, whose names stay in one piece; other headings take two lines."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    others = ("\n".join(name.rsplit(" ", 1)) for name in COLUMNS[2:])
+    for name in (*COLUMNS[:2], *map(visible, languages), *others):
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for choice in compared.choices:
+        table.add_row(*map(Text, cells(choice, languages)))
+    return table
 
 
 COLUMNS = ("size", "all", "never used", "of the model", "FLOPs a byte", "window, bytes")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from ownlm import flow
 from ownlm.errors import RecipeError
+from ownlm.pipeline.progress import SilentProgress
 from ownlm.pipeline.store import Store
 from ownlm.recipe.load import load_recipe
 from ownlm.recipe.schema import Recipe
-from ownlm.sweeping import Choice, Comparison, sizes_of
+from ownlm.sweeping import Choice, Comparison, compare, print_comparison, sizes_of
 from tests.test_cli import Ownlm, ownlm, refused  # noqa: F401 - the fixture
 from tests.tokens.corpora import program
 from tests.toy_run import carry_out
@@ -99,6 +102,25 @@ def test_a_person_gets_a_table_a_sentence_and_a_page(ownlm: Ownlm, made: Swept, 
     figures = json.loads((tmp_path / "page/sweep.json").read_text(encoding="utf-8"))
     assert figures == _asked(ownlm, made, "540,430")
     assert (made.home / "vocab/swept/index.html").read_text(encoding="utf-8") == page
+
+
+def test_a_narrow_terminal_gets_fewer_languages_and_no_broken_name(
+    made: Swept,
+) -> None:
+    compared = compare(made.loaded, Store(made.home), [430, 540], SilentProgress(), "")
+    names = ["Python", "JavaScript", "TypeScript", "Jupyter Notebook", "C++"]
+    spread = [replace(one, by_language=dict.fromkeys(names, 3.0)) for one in compared.choices]
+    found = replace(compared.found, bytes=dict.fromkeys(names, 1000))
+    shown: dict[int, list[str]] = {}
+    for width in (60, 80, 120):
+        out = Console(file=io.StringIO(), width=width)
+        print_comparison(out, replace(compared, found=found, choices=spread))
+        lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert max(map(len, lines[1:5])) <= width
+        shown[width] = [name for name in names if any(name in line for line in lines[1:3])]
+    assert shown[60] == names[:1]
+    assert shown[80] == names[:3]
+    assert shown[120] == names
 
 
 def test_settings_on_the_command_line_count(ownlm: Ownlm, made: Swept) -> None:  # noqa: F811
