@@ -7,7 +7,8 @@ here is used: byte-level BPE, cut by one of two patterns, where two things hold:
 1. the learned tokens are the results of the merges, one each, in the same order;
 2. every token is what its own bytes become when they are merged.
 
-Both are checked when a vocabulary is first used to encode; a vocabulary that fails is encoded by `tokenizers`. They
+Both are checked when a vocabulary is first used to encode, and so are fastokens' ids of a hard text; a vocabulary that
+fails is encoded by `tokenizers`. The two
 make merging a pure function of a word's bytes with no memory of how it came to them, which lets long words be merged
 in blocks, in time linear in their length (`long_words.py`).
 """
@@ -15,6 +16,7 @@ in blocks, in time linear in their length (`long_words.py`).
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +34,23 @@ PATTERNS = {name: _PATTERN.replace("DIGITS", digits) for name, digits in _DIGITS
 """How text is cut into words, as in tokenizer.json: by the value of `vocabulary.digits`."""
 _ONE_WORD = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 Encoder = Callable[[str], list[int]]
+_HARD = (
+    "def f(x):\n\treturn  x[ 0 ]  # it's, WE'LL, I'M; don\u2019t\r\n\r\n   \n\n        if a!=b: pass\t\t \n"
+    " 1 12 123 1234567 \u0663\u00b2\u2167 3.14e-10 0xFF a1b22c333 "
+    "gro\u00dfe na\u00efve e\u0301\u0323 \u5909\u6570 \u0e01\u0e33 \u05d0\u05d1 \U0001f469\u200d\U0001f4bb \U0001d4d0 "
+    "\x00\x1b\x7f\x85\u00a0\u2028\u3000\u200b\ufeff\ufffd <|end_of_text|><|fim_middle|> <| "
+    + " " * 700
+    + "\n"
+    + "ab" * 500
+    + "=" * 600
+    + "\n" * 40
+    + "\t" * 90
+    + "9" * 50
+    + "\u00e9" * 300
+    + " '"
+)
+"""What encoders differ on: blanks, numbers, contractions, marks, controls, special text, and long runs of one kind."""
+_OWN_TOKENS = 256
 
 
 def byte_characters() -> dict[str, int]:
@@ -61,11 +80,23 @@ def reference_encoder(tokenizer: Tokenizer) -> Encoder:
 
 
 def fast_encoder(tokenizer: Tokenizer) -> Encoder:
-    """An encoder with the same ids and errors as the reference; the reference itself where `obstacle` finds one."""
-    description = json.loads(tokenizer.to_str())
+    """An encoder with the same ids and errors as the reference; the reference itself where `obstacle` finds one.
+
+    And, with a warning, where fastokens gives other ids to a text of everything that is hard: a later version may.
+    """
+    description, reference = json.loads(tokenizer.to_str()), reference_encoder(tokenizer)
     if obstacle(description) is not None:
-        return reference_encoder(tokenizer)
+        return reference
     core = fastokens.Tokenizer.from_json_str(json.dumps(description))
+    hard = _HARD + _own_text(description)
+    if core.encode_ordinary(hard).ids != reference(hard):
+        warnings.warn(
+            "fastokens gives other ids than tokenizers, so text is encoded by tokenizers, many times as slowly; "
+            "install the version that ownlm's constraints.txt names",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return reference
     by_words = _by_words(description)
 
     def encode(text: str) -> list[int]:
@@ -78,6 +109,14 @@ def fast_encoder(tokenizer: Tokenizer) -> Encoder:
         return found
 
     return encode
+
+
+def _own_text(description: dict[str, Any]) -> str:
+    """A text of a vocabulary's own tokens, the first and the last learned: of its merges, early and late ones meet."""
+    table, merges = byte_characters(), description["model"]["merges"]
+    pairs = [*merges[:_OWN_TOKENS], *merges[-_OWN_TOKENS:]]
+    tokens = (bytes(table[character] for character in "".join(pair)) for pair in pairs)
+    return b"".join(tokens).decode("utf-8", errors="ignore")
 
 
 def _by_words(description: dict[str, Any]) -> Encoder:

@@ -8,8 +8,10 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
+import fastokens
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -271,3 +273,29 @@ def test_documents_of_the_corpus(digits: str) -> None:
     file = files[DIGITS.index(digits)]
     for text in pq.read_table(file, columns=["content"]).column(0).to_pylist()[::60]:
         assert fast(text) == reference(text)
+
+
+@pytest.mark.parametrize("digits", DIGITS)
+@pytest.mark.parametrize("broken", ["cut at 500 bytes", "one id", "special text"])
+def test_a_fastokens_with_other_ids_is_not_used(broken: str, digits: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a later version might be: the text of a check at the start finds it, before anything is encoded."""
+    made, build = tokenizer(700, digits), fastokens.Tokenizer.from_json_str
+
+    class Broken:
+        def __init__(self, description: str) -> None:
+            self._whole = build(description)
+
+        def encode_ordinary(self, text: str) -> Any:
+            if broken == "cut at 500 bytes":
+                parts = [text[at : at + 500] for at in range(0, len(text), 500)]
+                return SimpleNamespace(ids=[one for part in parts for one in self._whole.encode_ordinary(part).ids])
+            ids = self._whole.encode_ordinary(text).ids
+            if broken == "one id":
+                return SimpleNamespace(ids=[*ids[:-1], ids[-1] ^ 1])
+            return SimpleNamespace(ids=ids if "<|end_of_text|>" not in text else ids[1:])
+
+    monkeypatch.setattr(fastokens.Tokenizer, "from_json_str", Broken)
+    with pytest.warns(RuntimeWarning, match="fastokens gives other ids"):
+        encode = fast_encoder(made)
+    text = "def f():\n    return 12345  # " + "ab" * 900 + "<|end_of_text|>"
+    assert encode(text) == reference_encoder(made)(text)
