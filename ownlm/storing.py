@@ -19,7 +19,7 @@ from ownlm.tokens.shards.fetch import check
 from ownlm.tokens.shards.index import INDEX_FILE
 from ownlm.tokens.shards.push import push
 from ownlm.tokens.shards.split import Location
-from ownlm.tokens.shards.storage import is_url
+from ownlm.tokens.shards.storage import Folder, MissingError, is_url, open_storage
 
 
 def verify(out: Console, store: Store, what: str) -> None:
@@ -71,16 +71,31 @@ def push_run(out: Console, store: Store, recipe: Path, url: str) -> None:
 
 def _locations(store: Store, what: str) -> Mapping[str, Location]:
     if is_url(what):
-        return {what: Location(what)}
-    path = Path(what)
-    if not path.is_dir():
-        path = _artifact(store, path).path
+        where = open_storage(what)
+        if not isinstance(where, Folder):
+            return {what: _behind(what)}
+        path = where.path
+    else:
+        path = Path(what) if Path(what).is_dir() else _artifact(store, Path(what)).path
     return {split.name: Location(split) for split in _splits(path)}
+
+
+def _behind(url: str) -> Location:
+    """A split in a storage; what is below a URL is not listed, so the folder that shards were pushed to is not one."""
+    try:
+        return Location(url)
+    except MissingError as error:
+        raise InputError(
+            f"There are no shards: no {INDEX_FILE} in it.",
+            where=url,
+            advice="Name the URL of a split as `ownlm shards push` prints it, e.g. s3://bucket/folder/train-0123456789abcdef.",
+        ) from error
 
 
 def _splits(folder: Path) -> list[Path]:
     """The folder itself, or those in it, that hold an index."""
-    found = [one for one in (folder, *sorted(folder.iterdir())) if (one / INDEX_FILE).is_file()]
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [one for one in (folder, *inside) if (one / INDEX_FILE).is_file()]
     if not found:
         raise InputError(
             f"There are no shards: no {INDEX_FILE} in it or in a folder of it.",

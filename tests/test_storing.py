@@ -192,6 +192,8 @@ def test_verify_names_every_damaged_shard_of_a_folder(
 def test_verify_wants_shards(ownlm: Ownlm, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "empty").mkdir()
     refused(ownlm("shards", "verify", tmp_path / "empty"), 3, "index.json", "what to do")
+    refused(ownlm("shards", "verify", "memory://no/shards"), 3, "index.json", "URL of a split", "ownlm shards push")
+    refused(ownlm("shards", "verify", f"file://{tmp_path}/nowhere"), 3, "index.json", "what to do")
     refused(ownlm("shards", "verify", "s3://ann:hidden-word@shards/x"), 2, "environment")
 
 
