@@ -25,7 +25,7 @@ class Machine:
 
     def __init__(self, device: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._process = clock, psutil.Process()
-        self._asked, self._cpu = clock(), self._cpu_seconds()
+        self._asked, self._cpu = clock(), self._use()[0]
         self._gpu = Gpu() if device == "cuda" else None
 
     def step(self) -> None:
@@ -35,13 +35,9 @@ class Machine:
 
     def numbers(self) -> dict[str, float]:
         """Cores in use since the last call, memory now (GB), and the GPU's."""
-        now, cpu = self._clock(), self._cpu_seconds()
+        now, (cpu, memory) = self._clock(), self._use()
         cores = (cpu - self._cpu) / max(now - self._asked, 1e-9)
         self._asked, self._cpu = now, cpu
-        memory = self._process.memory_info().rss
-        for child in self._children():
-            with suppress(psutil.Error):
-                memory += child.memory_info().rss
         found = {"cores": max(cores, 0.0), "memory_gb": memory / 1e9}
         return found if self._gpu is None else found | self._gpu.numbers()
 
@@ -50,20 +46,18 @@ class Machine:
         """Of the whole machine: memory that is left (GB)."""
         return {"memory_free_gb": psutil.virtual_memory().available / 1e9}
 
-    def _children(self) -> list[psutil.Process]:
+    def _use(self) -> tuple[float, int]:
+        """Processor seconds so far and bytes now, loaders included; those that have ended count with their seconds."""
+        processes = [self._process]
         with suppress(psutil.Error):
-            return list(self._process.children(recursive=True))
-        return []
-
-    def _cpu_seconds(self) -> float:
-        """Of this process and its children, those that have ended included."""
-        times = self._process.cpu_times()
-        seconds = times.user + times.system + times.children_user + times.children_system
-        for child in self._children():
+            processes += self._process.children(recursive=True)
+        ended = self._process.cpu_times()
+        seconds, memory = float(ended.children_user + ended.children_system), 0
+        for process in processes:
             with suppress(psutil.Error):
-                theirs = child.cpu_times()
-                seconds += theirs.user + theirs.system
-        return float(seconds)
+                times = process.cpu_times()
+                seconds, memory = seconds + times.user + times.system, memory + process.memory_info().rss
+        return seconds, memory
 
 
 class Gpu:

@@ -116,7 +116,8 @@ class Monitors(Observer):
         with self._clock(MONITOR):
             found = self._losses() | self._lengths | self._talk.numbers()
             self._sums, self._lengths = Sums.zero(len(self._groups.names)), {}
-        return found | self._speed.numbers(position)
+            found |= self._speed.numbers(position)
+        return found
 
     def closed(self) -> None:
         """See `Observer`."""

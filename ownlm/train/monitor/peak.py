@@ -36,7 +36,7 @@ DENSE_BF16 = {
 }
 """Operations a second of dense bf16 products (V100: fp16), by a part of the device's name; NVIDIA's data sheets."""
 
-_SIZE, _TRIES = 1024, 4
+_SIZE, _TRIES = 1024, 8
 
 
 def peak_of(execution: Execution) -> float | None:

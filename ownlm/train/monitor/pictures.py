@@ -11,7 +11,7 @@ from ownlm.web.page import Page
 Lines = Sequence[Mapping[str, float]]
 Points = list[tuple[float, float]]
 MOST_SERIES = 8
-_COMPLETIONS_SHOWN = 4
+_MEASUREMENTS_SHOWN = 4
 
 
 def draw(page: Page, lines: Lines, completions: Sequence[Completion], currency: str) -> None:
@@ -81,23 +81,26 @@ def _learning(page: Page, lines: Lines) -> None:
     page.lines("Loss, nats per token", {"training": series(lines, "loss")}, "step", "loss")
     _chart(page, "Loss by language", family(lines, "loss_by_language"), "nats per token")
     _chart(page, "Loss by source", family(lines, "loss_by_source"), "nats per token")
-    _chart(page, "Held-out files by language", family(lines, "heldout_by_language"), "bits per byte")
+    languages = family(lines, "heldout_by_language")
+    _chart(page, "Held-out files by language", languages if len(languages) > 1 else {}, "bits per byte")
     middle = {"held-out files": series(lines, "heldout_fim_loss")}
     _chart(page, "Filling in the middle: loss of the middle's tokens", middle, "nats per token")
     page.lines("Learning rate", {"training": series(lines, "lr")}, "step", "learning rate")
 
 
 def _written(page: Page, completions: Sequence[Completion]) -> None:
-    """The last few measurements' continuations of each file."""
+    """Each file's continuations at a few measurements, from the first to the last."""
     if not completions:
         return
     page.heading("What it writes")
     page.paragraph("Held-out files, continued with the likeliest token every time; ▸ is where the model goes on.")
     for repo, path in dict.fromkeys((one.repo, one.path) for one in completions):
         mine = [one for one in completions if (one.repo, one.path) == (repo, path)]
-        steps = sorted({0, *(round(k * (len(mine) - 1) / (_COMPLETIONS_SHOWN - 1)) for k in range(_COMPLETIONS_SHOWN))})
-        shown = [f"step {mine[number].step}:\n{mine[number].before}▸{mine[number].written}" for number in steps]
-        page.code(f"{repo}/{path}", "\n\n".join([*shown, f"the file:\n{mine[-1].before}▸{mine[-1].expected}"]))
+        last = len(mine) - 1
+        steps = sorted({round(k * last / (_MEASUREMENTS_SHOWN - 1)) for k in range(_MEASUREMENTS_SHOWN)})
+        shown = [f"— step {mine[number].step} —\n▸{mine[number].written}" for number in steps]
+        before, after = f"{mine[-1].before}▸", f"— the file —\n▸{mine[-1].expected}"
+        page.code(f"{repo}/{path}", "\n\n".join([before, *shown, after]))
 
 
 def _layers(page: Page, lines: Lines) -> None:

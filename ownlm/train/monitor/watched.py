@@ -107,6 +107,8 @@ def _facts(lines: list[dict[str, float]], settings: dict[str, Any], state: str) 
             found[label] = newest[name]
     if "tokens_per_s" in newest:
         found["Tokens per second"] = format_count(newest["tokens_per_s"])
+    if state == "finished":
+        newest.pop("run/cost_left", None)
     if "mfu" in newest:
         found["MFU"] = f"{newest['mfu']:.1%}"
     if "run/seconds" in newest:
