@@ -8,7 +8,6 @@ Killed at any moment, the same call continues from the newest checkpoint in the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import closing, nullcontext
 
@@ -20,21 +19,20 @@ from ownlm.errors import CorpusError
 from ownlm.model.config import Architecture
 from ownlm.model.load import save_weights
 from ownlm.pipeline.stage import StageContext
-from ownlm.recipe.base import canonical_json
 from ownlm.tokens.shards.batches import Batches
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.train.average import Average
 from ownlm.train.branch import decaying_from
-from ownlm.train.checkpoint import CheckpointFolder, open_checkpoint
-from ownlm.train.config import NOT_KEYED, TrainConfig, TrainStage
-from ownlm.train.execution import choose_execution, deterministic
-from ownlm.train.heldout import heldout_batches
+from ownlm.train.checkpoint import CheckpointFolder, Stored, open_checkpoint
+from ownlm.train.config import TrainConfig, TrainStage
+from ownlm.train.execution import Execution, choose_execution, deterministic
 from ownlm.train.fault.heartbeat import FAULTS, Heartbeat
 from ownlm.train.fault.stop import StopSignals
+from ownlm.train.heldout import heldout_batches
+from ownlm.train.identity import fingerprint, origin
 from ownlm.train.loop import Trainer
 from ownlm.train.monitor.monitors import Monitors
-from ownlm.train.monitor.stopwatch import Stopwatch
 from ownlm.train.observer import Observer, Parts
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.check import check_mesh
@@ -43,6 +41,7 @@ from ownlm.train.parallel.layout import Layout
 from ownlm.train.parallel.muon import orthogonalizer
 from ownlm.train.parallel.place import place
 from ownlm.train.parallel.state import whole
+from ownlm.train.planning.here import check_memory
 from ownlm.train.position import Position
 from ownlm.train.report import Summary, write_report
 from ownlm.train.resume import RunState
@@ -86,69 +85,15 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
     tokens = settings.all_windows() * config.context
     flops = float(architecture.training_flops_per_token * tokens)
     execution = choose_execution(settings, flops)
+    check_memory(architecture, settings, execution)
     with deterministic(execution):
         torch.manual_seed(settings.seed)  # nothing draws from it today; should something ever, it is repeatable
-        decoder, computation = place(architecture, settings, execution, layout)
-        optimizer = Optimizer(decoder, settings.optimizer, orthogonalizer(layout))
-        average = None if settings.average is None else Average(decoder, settings.average)
-        token_bytes = np.array([len(token) for token in vocabulary.token_bytes], dtype=np.int64)
         branch = None if settings.branch is None else open_checkpoint(settings.branch)
-        if branch is not None:
-            schedule = decaying_from(settings.schedule, branch.step, settings.steps)
-            settings = settings.model_copy(update={"schedule": schedule})
-        heldout = [layout.part(one, settings.batch) for one in heldout_batches(context, vocabulary)]
-        clock = Stopwatch()
-        fingerprint = _fingerprint(context, config, architecture, vocabulary)
-        observers = observers_of(
-            Parts(
-                context,
-                settings,
-                layout,
-                execution,
-                vocabulary,
-                reader,
-                batches,
-                decoder,
-                optimizer,
-                computation,
-                heldout,
-                clock,
-                fingerprint,
-            )
-        )
-        signals = StopSignals(layout)
-        heartbeat = Heartbeat(context.scratch / FAULTS, layout.rank, settings.fault.hang_after_s)
-        observers = [heartbeat, *observers, signals]
-        state = RunState(
-            decoder=decoder,
-            optimizer=optimizer,
-            average=average,
-            checkpoints=_checkpoints(context, fingerprint, layout),
-            metrics=context.metrics,
-            execution=execution,
-            layout=layout,
-            branch=branch,
-            origin=_origin(context, config, architecture, vocabulary),
-            observers=observers,
-        )
-        trainer = Trainer(
-            config=settings,
-            batches=batches,
-            heldout=heldout,
-            stepper=Stepper(decoder, optimizer, execution, settings.clip, token_bytes, layout, computation),
-            optimizer=optimizer,
-            state=state,
-            metrics=context.metrics,
-            progress=context.progress,
-            observers=observers,
-            average=average,
-            layout=layout,
-            clock=clock,
-        )
-        with heartbeat.watching(), signals.listening(), closing(state):
-            position = trainer.run()
+        parts = _parts(context, layout, execution, vocabulary, reader, batches, branch)
+        average = None if settings.average is None else Average(parts.decoder, settings.average)
+        position = _fit(parts, average, branch)
     with average.applied() if average is not None else nullcontext():
-        weights = whole(decoder, decoder.state_dict(), layout)
+        weights = whole(parts.decoder, parts.decoder.state_dict(), layout)
         if layout.is_first:
             save_weights(architecture, weights, context.out)
     metrics = _headline(position, architecture, tokens, flops, batches.windows * config.context)
@@ -158,18 +103,93 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
     return metrics
 
 
+def _parts(
+    context: StageContext,
+    layout: Layout,
+    execution: Execution,
+    vocabulary: Vocabulary,
+    reader: ShardReader,
+    batches: Batches,
+    branch: Stored | None,
+) -> Parts:
+    """What is trained, and with what: a fresh decoder, its optimizer, the settings as they hold for a branch."""
+    config = context.config
+    assert isinstance(config, TrainStage)
+    settings = config.train
+    if branch is not None:
+        schedule = decaying_from(settings.schedule, branch.step, settings.steps)
+        settings = settings.model_copy(update={"schedule": schedule})
+    architecture = config.model.architecture(vocabulary.size, config.context)
+    decoder, computation = place(architecture, settings, execution, layout)
+    return Parts(
+        context=context,
+        settings=settings,
+        layout=layout,
+        execution=execution,
+        vocabulary=vocabulary,
+        reader=reader,
+        batches=batches,
+        decoder=decoder,
+        optimizer=Optimizer(decoder, settings.optimizer, orthogonalizer(layout)),
+        computation=computation,
+        heldout=[layout.part(one, settings.batch) for one in heldout_batches(context, vocabulary)],
+        fingerprint=fingerprint(context, config, architecture, vocabulary),
+    )
+
+
+def _fit(parts: Parts, average: Average | None, branch: Stored | None) -> Position:
+    """Train them to the last step; see `Trainer.run`."""
+    context, settings, layout = parts.context, parts.settings, parts.layout
+    config = context.config
+    assert isinstance(config, TrainStage)
+    signals = StopSignals(layout)
+    heartbeat = Heartbeat(context.scratch / FAULTS, layout.rank, settings.fault.hang_after_s)
+    observers = [heartbeat, *observers_of(parts), signals]
+    state = RunState(
+        decoder=parts.decoder,
+        optimizer=parts.optimizer,
+        average=average,
+        checkpoints=_checkpoints(parts),
+        metrics=context.metrics,
+        execution=parts.execution,
+        layout=layout,
+        branch=branch,
+        origin=origin(context, config, parts.decoder.architecture, parts.vocabulary),
+        observers=observers,
+    )
+    lengths = np.array([len(token) for token in parts.vocabulary.token_bytes], dtype=np.int64)
+    stepper = Stepper(
+        parts.decoder, parts.optimizer, parts.execution, settings.clip, lengths, layout, parts.computation
+    )
+    trainer = Trainer(
+        config=settings,
+        batches=parts.batches,
+        heldout=parts.heldout,
+        stepper=stepper,
+        optimizer=parts.optimizer,
+        state=state,
+        metrics=context.metrics,
+        progress=context.progress,
+        observers=observers,
+        average=average,
+        layout=layout,
+        clock=parts.clock,
+    )
+    with heartbeat.watching(), signals.listening(), closing(state):
+        return trainer.run()
+
+
 def observers_of(parts: Parts) -> list[Observer]:
     """What watches this run, in the order in which it is asked. Monitors come first: they read what a step left."""
     monitor = parts.settings.monitor
     return [*([] if monitor is None else [Monitors(parts, monitor)]), *spike_observers(parts)]
 
 
-def _checkpoints(context: StageContext, fingerprint: str, layout: Layout) -> CheckpointFolder:
+def _checkpoints(parts: Parts) -> CheckpointFolder:
     """In the scratch folder; elsewhere every run has a folder of its own."""
-    assert isinstance(context.config, TrainStage)
-    rule = context.config.train.checkpoints
-    where = f"{rule.to.rstrip('/')}/run-{fingerprint[:16]}" if rule.to else context.scratch / "checkpoints"
-    return CheckpointFolder(where, fingerprint, rule, layout)
+    rule, name = parts.settings.checkpoints, f"run-{parts.fingerprint[:16]}"
+    where = f"{rule.to.rstrip('/')}/{name}" if rule.to else parts.context.scratch / "checkpoints"
+    return CheckpointFolder(where, parts.fingerprint, rule, parts.layout)
 
 
 def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) -> None:
@@ -182,31 +202,6 @@ def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) 
             where=reader.where,
             advice="add sources, or lower train.batch or train.accumulate",
         )
-
-
-def _fingerprint(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
-    """Of all that the weights depend on: a checkpoint of anything else is not continued."""
-    values = {
-        "config": config.model_dump(mode="json", exclude={"train": NOT_KEYED}),
-        "architecture": architecture.to_json(),
-        "vocabulary": vocabulary.content,
-        "shards": context.inputs["shards"].manifest.content,
-    }
-    return hashlib.sha256(canonical_json(values).encode("utf-8")).hexdigest()
-
-
-def _origin(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
-    """Of the model, the data in their order, and what the optimizer remembers: equal in a run and its branches."""
-    train = config.train
-    values = {
-        "objectives": config.objectives.model_dump(mode="json"),
-        "batches": [train.batch, train.accumulate, train.batch_warmup, train.seed],
-        "optimizer": train.optimizer.model_dump(mode="json"),
-        "architecture": architecture.to_json(),
-        "vocabulary": vocabulary.content,
-        "shards": context.inputs["shards"].manifest.content,
-    }
-    return hashlib.sha256(canonical_json(values).encode("utf-8")).hexdigest()
 
 
 def _headline(

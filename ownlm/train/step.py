@@ -126,7 +126,7 @@ class Stepper:
             for batch in batches:
                 parts.append(self._computation.backward(self._tensors(batch), labels))
                 self._count_experts()
-            (nats,) = self._layout.total([math.fsum(parts)])
+            nats = self._summed(parts)
             norm = self._computation.clip(self._clip)
         except RuntimeError as error:  # torch's out-of-memory and compiler errors are RuntimeErrors
             if is_lost(error):
@@ -158,7 +158,12 @@ class Stepper:
         """The loss on batches, without an update. Not compiled: it would cost a second start-up."""
         parts = [self._computation.measure(self._tensors(batch)) for batch in batches]
         labels, size = self._counts(batches)
-        return Measured(self._layout.total([math.fsum(parts)])[0], labels, size)
+        return Measured(self._summed(parts), labels, size)
+
+    def _summed(self, parts: Sequence[Tensor]) -> float:
+        """Over batches and processes; the one transfer from the device."""
+        (nats,) = self._layout.total([math.fsum(torch.cat(list(parts)).tolist())])
+        return nats
 
     def _count_experts(self) -> None:
         """Add up what the last batch's tokens chose, where that balances the experts."""

@@ -24,11 +24,14 @@ Rows = tuple[Tensor, Tensor, Tensor]
 class Computation(Protocol):
     """What a step does with the model. With several processes every method is called by all of them."""
 
-    def backward(self, rows: Rows, labels: int) -> float:
-        """Add (nats of the rows / labels)'s gradient; returns the nats this process measured itself."""
+    def backward(self, rows: Rows, labels: int) -> Tensor:
+        """Add (nats of the rows / labels)'s gradient; returns the nats this process measured itself, in parts, [P].
 
-    def measure(self, rows: Rows) -> float:
-        """The nats this process measured itself, without a gradient."""
+        They stay on the device: nobody waits for them in the middle of a step.
+        """
+
+    def measure(self, rows: Rows) -> Tensor:
+        """The nats this process measured itself, in parts, [P], without a gradient."""
 
     def clip(self, longest: float) -> float:
         """Scale the summed gradient to at most this length; returns its length before."""
@@ -49,20 +52,20 @@ class OneProcess:
     def __init__(self, decoder: Decoder, execution: Execution, z_loss: float = 0.0) -> None:
         self._decoder, self._execution, self._z_loss = decoder, execution, z_loss
 
-    def backward(self, rows: Rows, labels: int) -> float:
+    def backward(self, rows: Rows, labels: int) -> Tensor:
         """See `Computation`."""
         minimized, nats = self._loss(rows)
         auxiliary = self._decoder.auxiliary()
         if auxiliary is not None:
             minimized = minimized + auxiliary
         (minimized / max(1, labels)).backward()  # type: ignore[no-untyped-call]
-        return nats.item()
+        return nats.detach().view(1)
 
     @torch.no_grad()
-    def measure(self, rows: Rows) -> float:
+    def measure(self, rows: Rows) -> Tensor:
         """See `Computation`. Not compiled: it would cost a second start-up."""
         with torch.compiler.set_stance("force_eager"):
-            return self._loss(rows)[1].item()
+            return self._loss(rows)[1].view(1)
 
     def _loss(self, rows: Rows) -> tuple[Tensor, Tensor]:
         tokens_BL, labels_BL, segments_BL = rows

@@ -11,7 +11,6 @@ start equal, their gradients are summed, so they stay equal.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +54,7 @@ class Pipelined:
         rows: int,
     ) -> None:
         self._decoder, self._stages, self._execution, self._layout = decoder, stages, execution, layout
-        self._divisor, self._nats = 1, [torch.zeros(1)]
+        self._divisor, self._nats = 1, list[Tensor]()
         self._micro = layout.config.microbatches_of(rows)
         count = layout.config.stages
         part = len(layout.rows(rows)) // self._micro
@@ -73,7 +72,7 @@ class Pipelined:
         self._is_first, self._is_last = 0 in indices, count - 1 in indices
         self._twins = self._twin_group() if decoder.architecture.tied else None
 
-    def backward(self, rows: Rows, labels: int) -> float:
+    def backward(self, rows: Rows, labels: int) -> Tensor:
         """See `Computation`."""
         self._divisor = max(1, labels)
         for stage in self._stages:
@@ -81,7 +80,7 @@ class Pipelined:
         return self._run(self._schedule.step, rows)
 
     @torch.no_grad()
-    def measure(self, rows: Rows) -> float:
+    def measure(self, rows: Rows) -> Tensor:
         """See `Computation`."""
         return self._run(self._schedule.eval, rows)
 
@@ -102,13 +101,13 @@ class Pipelined:
         """See `Computation`."""
         return self._decoder.parameters()
 
-    def _run(self, step: Any, rows: Rows) -> float:
+    def _run(self, step: Any, rows: Rows) -> Tensor:
         tokens_BL, labels_BL, segments_BL = rows
         self._nats = []
         first = (tokens_BL,) if self._is_first else ()
         with self._execution.autocast():
             step(*first, target=labels_BL, labels_BL=labels_BL, segments_BL=segments_BL, return_outputs=False)
-        return math.fsum(float(nats) for nats in self._nats)
+        return torch.stack(self._nats) if self._nats else torch.zeros(0, device=self._execution.device)
 
     def _loss(self, loss: Tensor, labels_BL: Tensor) -> Tensor:
         """Called by the schedule, in the last stage, for every part of a batch."""

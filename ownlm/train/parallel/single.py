@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ownlm.train.execution import Execution
 from ownlm.train.parallel.computation import Rows
@@ -26,18 +26,20 @@ class OneStage:
     def __init__(self, stage: Stage, execution: Execution, layout: MeshLayout) -> None:
         self._stage, self._execution, self._layout = stage, execution, layout
 
-    def backward(self, rows: Rows, labels: int) -> float:
+    def backward(self, rows: Rows, labels: int) -> Tensor:
         """See `Computation`."""
         with self._execution.autocast():
             minimized, nats = self._stage(*rows)
         (minimized / max(1, labels)).backward()
-        return float(nats.item())
+        measured: Tensor = nats.detach()
+        return measured.view(1)
 
     @torch.no_grad()
-    def measure(self, rows: Rows) -> float:
+    def measure(self, rows: Rows) -> Tensor:
         """See `Computation`."""
         with self._execution.autocast():
-            return float(self._stage(*rows)[1].item())
+            loss: Tensor = self._stage(*rows)
+            return loss[1].view(1)
 
     def clip(self, longest: float) -> float:
         """See `Computation`."""
