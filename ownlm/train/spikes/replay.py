@@ -223,11 +223,11 @@ def _prepare(context: StageContext, step: int, sources: Sequence[tuple[Place, in
             f"The checkpoint of step {named[0][1]} comes after what is to be replayed.",
             advice=f"Name one of step {step - 1} or before.",
         )
-    for start, place in sorted(found, key=lambda pair: pair[0], reverse=True):
+    for start, place in sorted(found, key=lambda pair: (pair[0], pair[1] is here), reverse=True):
         if place is not here and not _copied(place, start, here, required=bool(named)):
             continue
         for other in here.steps():
-            if other != start:
+            if other > start:
                 here.remove(other)
         return start
     shutil.rmtree(folder, ignore_errors=True)
