@@ -8,10 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ownlm.model.architecture import Experts
 from ownlm.model.config import Architecture
 from ownlm.model.decoder import IGNORED, Decoder
 from ownlm.tokens.shards.batches import Batch
-from ownlm.train.config import AdamWConfig, OptimizerConfig
+from ownlm.train.activations import checkpoint_activations
+from ownlm.train.config import ActivationCheckpointing, AdamWConfig, OptimizerConfig
 from ownlm.train.execution import Execution
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.step import Measured, Stepper, total
@@ -33,6 +35,29 @@ def stepper(clip: float = 1e9, execution: Execution = EAGER) -> tuple[Decoder, S
     decoder = Decoder(SMALL)
     optimizer = Optimizer(decoder, OptimizerConfig(adamw=AdamWConfig(lr=0.01)))
     return decoder, Stepper(decoder, optimizer, execution, clip, BYTES)
+
+
+EXPERTS = Experts(count=4, per_token=2, d_ff=16, shared=1, balance="bias", bias_rate=0.01)
+
+
+def balanced(which: ActivationCheckpointing, backend: str = "") -> tuple[Decoder, list[torch.Tensor]]:
+    """Three steps of two batches with experts balanced by bias; the loads their routers were balanced by."""
+    model = Architecture(
+        vocab_size=40, family="dots1", d_model=16, layers=2, heads=2, kv_heads=2, d_ff=24, context=8, experts=EXPERTS
+    )
+    decoder, loads = Decoder(model), list[torch.Tensor]()
+    checkpoint_activations(decoder.layers, which)
+    if backend:
+        torch.compiler.reset()
+        for block in decoder.layers:
+            block.compile(dynamic=False, backend=backend)
+    steps = Stepper(decoder, Optimizer(decoder, OptimizerConfig(adamw=AdamWConfig(lr=0.01))), EAGER, 1e9, BYTES)
+    with pytest.MonkeyPatch.context() as patch:
+        kept = decoder.balance
+        patch.setattr(decoder, "balance", lambda load: (loads.append(load), kept(load)))
+        for number in range(3):
+            steps.step([batch(2 * number), batch(2 * number + 1)], 1.0)
+    return decoder, loads
 
 
 def flat(decoder: Decoder) -> torch.Tensor:
@@ -102,6 +127,21 @@ def test_bf16_keeps_the_weights_in_float32() -> None:
     seen = steps.step([batch(0)], 1.0)
     assert math.isfinite(seen.loss)
     assert all(weight.dtype == torch.float32 for weight in decoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("which", "backend"),
+    [("selective", ""), ("full", ""), ("none", "eager"), ("selective", "eager"), ("full", "eager")],
+)
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at every input
+def test_experts_are_counted_once_when_computed_again(which: ActivationCheckpointing, backend: str) -> None:
+    """Blocks that are computed again in the backward pass choose their experts a second time."""
+    (plain, expected), (again, loads) = balanced("none"), balanced(which, backend)
+    assert [load.sum().item() for load in expected] == [2 * 2 * (2 * 8) * 2] * 3  # blocks, batches, tokens, choices
+    assert all(torch.equal(one, other) for one, other in zip(expected, loads, strict=True))
+    assert torch.equal(flat(plain), flat(again))
+    for one, other in zip(plain.buffers(), again.buffers(), strict=True):
+        assert torch.equal(one, other)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 1000), st.integers(0, 1000)), min_size=1, max_size=8))

@@ -30,6 +30,7 @@ def train(batch: int = 8, warmup: list[list[int]] | None = None, compile: Any = 
     [
         (train(6, data=2, shard=2), {}, "train.batch has 6 windows.* 4 places", "4 or 8, or data x shard to 3 or 6"),
         (train(8, [[2, 2]], data=4), {}, "train.batch_warmup has 2 windows", "set train.batch_warmup to 4"),
+        (train(8, [[2, 4]], pipeline=2), {}, "the warm-up has 4 windows", "multiples of train.batch (8)"),
         (train(tensor=3), {}, "4 heads cannot be divided among tensor = 3", "set tensor to 2 or 4, or model.heads"),
         (train(tensor=4), {}, "2 kv_heads cannot", "set tensor to 2"),
         (train(tensor=2), {"d_ff": 49}, "49 d_ff cannot", "set tensor to 1 or 7"),

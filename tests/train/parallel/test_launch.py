@@ -74,12 +74,22 @@ def logged(context: StageContext) -> list[dict[str, float]]:
     return [{n: v for n, v in line.items() if n in LEARNED} for line in MetricLog.read(context.metrics.path)]
 
 
-@pytest.mark.parametrize("mesh", [{"data": 2}, {"shard": 2}, {"pipeline": 2}])
-def test_places_train_the_model_of_one(inputs: Path, tmp_path: Path, mesh: dict[str, int]) -> None:
-    alone = stage(inputs, tmp_path / "one")
+@pytest.mark.parametrize(
+    ("mesh", "more"),
+    [
+        ({"data": 2}, {"batch_warmup": [[3, 2]]}),
+        ({"shard": 2}, {}),
+        ({"pipeline": 2}, {"accumulate": 2, "batch_warmup": [[3, 4]]}),
+    ],
+    ids=["data", "shard", "pipeline"],
+)
+def test_places_train_the_model_of_one(
+    inputs: Path, tmp_path: Path, mesh: dict[str, int], more: dict[str, Any]
+) -> None:
+    alone = stage(inputs, tmp_path / "one", **more)
     expected = train(alone)
     tracker = _Tracker()
-    context = stage(inputs, tmp_path / "two", mesh=mesh)
+    context = stage(inputs, tmp_path / "two", mesh=mesh, **more)
     context.metrics._trackers.append(tracker)
     result = train(context)
     same_model(alone, context, atol=2e-6)
