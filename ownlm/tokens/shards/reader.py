@@ -186,6 +186,11 @@ class ShardReader:
         return list(zip(inside.tolist(), numbers[inside].tolist(), strict=True))
 
     @property
+    def stretches(self) -> int:
+        """How many parts of the stream attention does not leave: documents, or parts of repositories."""
+        return len(self._stretches)
+
+    @property
     def header_tokens(self) -> int:
         """Tokens before the texts of all documents."""
         return self.documents if self._headers is None else int(self._headers.sum(dtype=np.int64))

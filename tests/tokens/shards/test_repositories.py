@@ -34,6 +34,7 @@ from ownlm.tokens.shards.mixture import copies, share_of
 from ownlm.tokens.shards.pack import pack_split
 from ownlm.tokens.shards.provenance import StepOrigins
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
+from ownlm.tokens.shards.report import write_report
 from tests.tokens.corpora import program, small
 from tests.tokens.strategies import any_text, code_like
 
@@ -339,3 +340,12 @@ def test_the_table_says_headers_and_stretches(reader: ShardReader) -> None:
     assert all(reader.tokens[row["start"] : row["start"] + 1].tolist() == [SPECIAL.end_of_text] for row in opening)
     stream = reader.tokens[:]
     assert (stream == SPECIAL.end_of_text).sum() == len(opening), "an end of text opens each stretch, and nothing else"
+
+
+def test_the_page_says_how_it_is_packed_and_where_it_is(reader: ShardReader, tmp_path: Path) -> None:
+    config = ShardsConfig(pack="repositories", format="mds", compression="zstd", store="s3://bucket/folder")
+    write_report({"train": reader}, config, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert f"Packed by repository: {sum(reader.document(n).opens for n in range(reader.documents))} stretches" in page
+    assert f"{reader.header_tokens / reader.total_tokens:.1%} of the training tokens are markers" in page
+    assert "MDS, compressed with zstd, to s3://bucket/folder" in page
