@@ -26,7 +26,7 @@ def measure(
     splits = {
         split: split_density(vocabulary, corpus / split, config.seed) for split in ("heldout_files", "heldout_repos")
     }
-    splits["sample"] = density(vocabulary, _prefix(sample, MEASURED_BYTES))
+    splits["sample"] = density(vocabulary, iter(_part(sample, MEASURED_BYTES)))
     heldout = splits["heldout_files"] or splits["heldout_repos"] or splits["sample"]
     learned = range(vocabulary.special.count + 256, vocabulary.size)
     longest = sorted(learned, key=lambda token: (-len(vocabulary.token_bytes[token]), token))[:40]
@@ -73,10 +73,9 @@ def grouped(texts: Iterator[str], characters: int) -> Iterator[list[str]]:
         yield group
 
 
-def _prefix(texts: DocumentSample, characters: int) -> Iterator[str]:
-    held = 0
-    for text in texts:
-        if held >= characters:
-            return
-        held += len(text)
-        yield text
+def _part(sample: DocumentSample, budget: int) -> DocumentSample:
+    """Those of the sample's documents that were drawn first: of every language its share, and not the first by name."""
+    if sample.bytes <= budget:
+        return sample
+    part = draw_sample(sample.table, sample.seed, budget, sample.weights)
+    return part if part.documents else sample  # the first one drawn is larger

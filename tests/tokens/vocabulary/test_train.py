@@ -236,3 +236,20 @@ def test_without_held_out_documents_the_sample_is_measured(tmp_path: Path) -> No
 def test_settings_are_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         VocabularyConfig(**wrong)
+
+
+def test_the_density_of_a_large_sample_is_that_of_all_its_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C comes before Python by name; of each as large a part is measured. Digits cost a token each, so C is dear."""
+    table = tmp_path / "corpus" / "train"
+    write_table(table, [f"{number:09d}" * 60 for number in range(40)], language="C")
+    write_table(table, [program(number, functions=4) for number in range(40)], language="Python")
+    found = {}
+    for budget in (10**9, 20_000):
+        monkeypatch.setattr("ownlm.tokens.vocabulary.measure.MEASURED_BYTES", budget)
+        folder = train_vocabulary(tmp_path, tmp_path / "corpus", name=f"at-most-{budget}", size=540)
+        found[budget] = json.loads((folder / "vocabulary.json").read_bytes())["bytes_per_token_by_split"]["sample"]
+    assert found[20_000] != found[10**9], "a part was measured"
+    assert found[20_000] == pytest.approx(found[10**9], rel=0.3)
+    assert found[20_000] > 1.3, "not C alone, whose tokens are a byte each"
