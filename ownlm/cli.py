@@ -324,6 +324,44 @@ def watch(
     watching.watch(out, Store(home), run_of, overrides or (), port)
 
 
+@training.command("sweep")
+def sweep_rates(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    source: Sources = None,
+    lrs: Annotated[str, typer.Option(help="Peak learning rates.")] = "1e-3,2e-3,4e-3,8e-3,1.6e-2",
+    proxy_size: Annotated[str, typer.Option(help="The named size whose width the proxy has.")] = "1m",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each proxy.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, max=64, help="Proxies at each rate.")] = 2,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Find a learning rate on narrow proxies of the recipe's model, and carry it over to its width by muP."""
+    from ownlm import rate_sweep, rate_sweep_page
+    from ownlm.pipeline.progress import progress_for
+    from ownlm.pipeline.store import Store
+    from ownlm.plan import usable_cores
+    from ownlm.recipe.load import load_recipe
+
+    loaded, store = load_recipe(recipe, overrides or (), source or ()), Store(home)
+    swept = rate_sweep.sweep(
+        loaded,
+        store,
+        rate_sweep.rates_of(lrs),
+        size=rate_sweep.size_of(proxy_size),
+        steps=steps,
+        seeds=seeds,
+        workers=usable_cores(),
+        progress=progress_for(out),
+        told=lambda line: out.print(line, markup=False),
+    )
+    page = rate_sweep_page.write(swept, folder or store.home / "rates" / loaded.name)
+    rate_sweep.print_sweep(out, swept)
+    out.print(f"page  {page}", markup=False, soft_wrap=True)
+
+
 @shards.command()
 def who(
     step: Annotated[int, typer.Option(help="The training step, from 1, as in the training log.")],
