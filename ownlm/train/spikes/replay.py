@@ -29,6 +29,7 @@ from ownlm.train.checkpoint.description import DESCRIPTION
 from ownlm.train.checkpoint.place import Folder, Place, open_place, step_of
 from ownlm.train.checkpoint.stored import DamagedError, Stored
 from ownlm.train.config import TrainStage
+from ownlm.train.identity import kept_at
 from ownlm.train.observer import Action, Parts, Stop
 from ownlm.train.position import Position
 from ownlm.train.spikes.incident import take_apart
@@ -270,8 +271,7 @@ def _sources(run: Path, config: TrainStage, checkpoint: str | None) -> list[tupl
         return [(open_place(parent or "."), only)]
     places: list[tuple[Place, int | None]] = [(Folder(run / "scratch" / "checkpoints"), None)]
     if config.train.checkpoints.to:
-        fingerprint = read_run(run / RUN)["fingerprint"]
-        places.append((open_place(f"{config.train.checkpoints.to.rstrip('/')}/run-{fingerprint[:16]}"), None))
+        places.append((open_place(kept_at(config.train.checkpoints.to, read_run(run / RUN)["fingerprint"])), None))
     return places
 
 

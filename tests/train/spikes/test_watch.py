@@ -172,3 +172,22 @@ def test_a_stop_says_why_and_goes_on_from_there(poisoned_inputs: Path, tmp_path:
     assert Path(caught.value.where).is_file()
     with pytest.raises(TrainingError, match=f"step {FOUND} is a spike"):
         go(poisoned_inputs, tmp_path, watched("stop"))
+
+
+@pytest.mark.slow
+def test_two_processes_find_it_and_replay_it(poisoned_inputs: Path, tmp_path: Path) -> None:
+    """Identical in the same layout; in one process close, and the layout is named as what differs."""
+    context, _ = go(poisoned_inputs, tmp_path / "two", watched(mesh={"shard": 2}))
+    incident = incidents(context)[f"step-{FOUND:08d}"]
+    assert incident["documents"][0]["path"] == "noise1.py"
+    again = stage_context(poisoned_inputs, tmp_path / "again", watched(mesh={"shard": 2}))
+    done = replay(again, context.out, FOUND, blame=8)
+    assert done.identical
+    assert done.folder is not None
+    said = json.loads((done.folder / "incident.json").read_text())
+    assert (said["documents"], said["layers"]) == (incident["documents"], incident["layers"])
+    alone = replay(stage_context(poisoned_inputs, tmp_path / "alone", watched()), context.out, FOUND)
+    assert not alone.identical
+    assert list(alone.differs) == ["mesh"]
+    assert alone.logged is not None
+    assert alone.got.loss == pytest.approx(alone.logged.loss, rel=1e-5)
