@@ -157,7 +157,7 @@ class Trainer:
             with self._clock(COMPUTE):
                 seen = self._stepper.gradient(batches)
         except TrainingError as error:
-            raise TrainingError(error.what, where=f"step {position.step + 1}", advice=error.advice) from error
+            raise type(error)(error.what, where=f"step {position.step + 1}", advice=error.advice) from error
         action = strongest([observer.before_update(position, seen, batches) for observer in self._observers])
         if action is None and not (math.isfinite(seen.nats) and math.isfinite(seen.grad_norm)):
             raise self._not_finite(position, seen)

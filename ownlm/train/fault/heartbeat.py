@@ -57,7 +57,8 @@ class Heartbeat(Observer):
             yield
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._stacks.unlink(missing_ok=True)
+        if self._stacks.exists():
+            self._stacks.replace(self._stacks.with_suffix(".stacks.before"))
         self._file = os.open(self._folder / f"rank-{self._rank:05d}.beat", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         thread = threading.Thread(target=self._watch, name="heartbeat", daemon=True)
         self._beat(0, "started")
@@ -122,8 +123,11 @@ class Heartbeat(Observer):
         os._exit(StuckError.exit_code)
 
     def _behind(self) -> str:
-        """The process that is furthest behind, in words."""
+        """The process that the others wait for, in words: one that cannot write stacks, or is furthest behind."""
         beats = read_beats(self._folder)
+        silent = [rank for rank in beats if not (self._folder / f"rank-{rank:05d}.stacks").exists()]
+        if silent:
+            return f"; rank {silent[0]} writes no stacks: it is stopped, or its machine is gone"
         if len(beats) < 2:
             return ""
         order = {rank: (step, _PHASES.index(phase)) for rank, (step, phase) in beats.items()}

@@ -6,8 +6,8 @@ import os
 import socket
 
 
-def address_towards(endpoint: str) -> str:
-    """This machine's address on the way to HOST:PORT; nothing is sent.
+def address_towards(endpoint: str) -> tuple[str, bool]:
+    """This machine's address on the way to HOST:PORT, and whether it is HOST itself; nothing is sent.
 
     Raises:
         OSError: there is no way to it.
@@ -16,7 +16,8 @@ def address_towards(endpoint: str) -> str:
     family, kind, protocol, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.connect(where)
-        return str(probe.getsockname()[0])
+        address = str(probe.getsockname()[0])
+    return address, address == where[0]
 
 
 def use_interface(address: str) -> None:

@@ -76,6 +76,7 @@ def run_workers(job: Path, mesh: MeshConfig, fault: FaultConfig) -> None:
     import torch
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous.api import RendezvousError
 
     from ownlm.train.fault.agent import run_agent
     from ownlm.train.fault.stop import stopped_by
@@ -95,7 +96,7 @@ def run_workers(job: Path, mesh: MeshConfig, fault: FaultConfig) -> None:
             raise failed(error, logs) from error
         except SignalException as error:
             raise stopped_by(error.sigval) from error
-        except (TimeoutError, ConnectionError, RuntimeError) as error:
+        except (RendezvousError, TimeoutError, ConnectionError, RuntimeError) as error:
             raise _nobody_met(mesh, error) from error
 
 
@@ -108,9 +109,7 @@ def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path) -> Laun
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig
 
-    address = "127.0.0.1"
-    if mesh.nodes > 1:
-        address = _reachable(mesh)
+    address, is_host = _reachable(mesh) if mesh.nodes > 1 else ("127.0.0.1", True)
     return LaunchConfig(
         min_nodes=min(fault.min_nodes, mesh.nodes) or mesh.nodes,
         max_nodes=mesh.nodes,
@@ -118,7 +117,7 @@ def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path) -> Laun
         run_id=job.parent.parent.name,
         rdzv_backend="c10d",
         rdzv_endpoint=mesh.rendezvous or _HERE,
-        rdzv_configs={"last_call_timeout": max(1, int(fault.wait_for_nodes_s))},
+        rdzv_configs={"last_call_timeout": max(1, int(fault.wait_for_nodes_s)), "is_host": is_host},
         local_addr=address,
         max_restarts=fault.max_restarts,
         logs_specs=DefaultLogsSpecs(log_dir=str(logs)),
@@ -126,14 +125,14 @@ def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path) -> Laun
     )
 
 
-def _reachable(mesh: MeshConfig) -> str:
-    """This machine's address, as the others see it; its processes talk over that interface."""
+def _reachable(mesh: MeshConfig) -> tuple[str, bool]:
+    """This machine's address, as the others see it, and whether they meet here; processes talk over that interface."""
     try:
-        address = address_towards(mesh.rendezvous)
+        address, is_host = address_towards(mesh.rendezvous)
     except (OSError, ValueError) as error:
         raise _nobody_met(mesh, error) from error
     use_interface(address)
-    return address
+    return address, is_host
 
 
 def _nobody_met(mesh: MeshConfig, error: Exception) -> OwnlmError:

@@ -58,7 +58,8 @@ def test_a_stuck_process_is_found(inputs: Path, tmp_path: Path, whole: str) -> N
     code, said = ended(process)
     assert code == 0, said
     assert "no step for 12 s" in said
-    assert "furthest behind is rank 1" in said
+    assert "rank 1 writes no stacks" in said
+    assert "most recent call first" in (tmp_path / "out/scratch/faults/rank-00000.stacks.before").read_text()
     assert weights(tmp_path) == whole
 
 
@@ -67,7 +68,7 @@ def test_told_to_stop_all_processes_save_and_end(
     inputs: Path, tmp_path: Path, whole: str, number: signal.Signals, code: int
 ) -> None:
     process = start(inputs, tmp_path, **MESH, checkpoints={"every": 1000})
-    wait_for(lambda: (tmp_path / "out" / "metrics.jsonl").exists(), process)
+    wait_for((tmp_path / "out" / "metrics.jsonl").exists, process)
     process.send_signal(number)
     exited, said = ended(process)
     assert exited == code, said
