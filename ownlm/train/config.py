@@ -197,6 +197,18 @@ class TrainConfig(Config):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _rewinds_find_a_checkpoint(self) -> TrainConfig:
+        """However a spike falls between two checkpoints, one that is kept is old enough to go back to."""
+        back, every = self.spikes.rewind_steps, self.checkpoints.every
+        if self.spikes.policy == "rewind" and back > every * (self.checkpoints.keep_last - 1):
+            raise ValueError(
+                f"train.spikes.rewind_steps is {back}, but the oldest checkpoint that is kept may be only "
+                f"{every * (self.checkpoints.keep_last - 1)} steps old: lower it, or raise train.checkpoints.keep_last "
+                "or every"
+            )
+        return self
+
     @property
     def windows(self) -> int:
         """Windows of an optimizer step, after the batches' warm-up."""

@@ -2,10 +2,11 @@
 
     score = max( loss_sigmas / limit,  grad_sigmas / limit,  1.5 * the smaller of both )      a spike from 1 on
 
-One sign is enough at its limit, and two thirds of it where both agree. A sign's sigmas are its distance above the median of
-the window in units of 1.4826 * MAD (the median distance to the median: a normal distribution's deviation, which up to
-half of all values cannot move, however wrong they are; Hampel 1974). The gradient's length is taken as its logarithm,
-for it is skewed. The steps that were called spikes stay in the window: a lasting change is usual after half of it.
+One sign is enough at its limit, and two thirds of it where both agree. A sign's sigmas are its distance above the
+median of the window in units of 1.4826 * MAD (the median distance to the median: a normal distribution's deviation,
+which up to half of all values cannot move, however wrong they are; Hampel 1974). The gradient's length is taken as its
+logarithm, for it is skewed. The steps that were called spikes stay in the window: a lasting change is usual after half
+of it.
 
 The loss of a run that still falls lies below the window's median, and the window is wider for it: spikes there must be
 higher to be found, and none is found that is not there. See docs/spikes.md for rates of false alarms.

@@ -75,7 +75,9 @@ def test_nothing_is_a_spike_while_warming_up_or_without_a_window() -> None:
     assert not judge(history[:15], 101, (9.0, 1.0), SpikesConfig(window=32, warmup_steps=100)).is_spike
 
 
-@pytest.mark.parametrize(("loss", "norm", "found"), [(4.5, 6.0, True), (4.5, 0.0, False), (0.0, 6.0, False), (3.5, 6.0, False)])
+@pytest.mark.parametrize(
+    ("loss", "norm", "found"), [(4.5, 6.0, True), (4.5, 0.0, False), (0.0, 6.0, False), (3.5, 6.0, False)]
+)
 def test_two_thirds_of_both_signs_are_enough(loss: float, norm: float, found: bool) -> None:
     """4.5 of 6 deviations of the loss and 6 of 8 of the gradient, together or alone."""
     spread = [-1.0, 1.0] * 8
