@@ -14,29 +14,46 @@ import hashlib
 from pathlib import Path
 
 from ownlm.errors import InputError, RecipeError
+from ownlm.recipe.base import local_path
+from ownlm.tokens.shards.storage import is_url
 from ownlm.train.config import ScheduleConfig
 
 DESCRIPTION = "checkpoint.json"
+_NAMED = 4
 
 
 def branch_fingerprint(checkpoint: str, cache: Path) -> str:
     """What the result of a branch depends on outside of its recipe: the checkpoint's description, with all hashes.
 
     Args:
-        checkpoint: the checkpoint's folder.
+        checkpoint: the checkpoint's folder or URL.
         cache: not needed.
 
     Raises:
-        InputError: when there is no checkpoint.
+        InputError: when there is no checkpoint; names those that lie below that folder.
     """
     try:
-        return hashlib.sha256((Path(checkpoint) / DESCRIPTION).read_bytes()).hexdigest()
+        return hashlib.sha256(_description(checkpoint)).hexdigest()
     except OSError as error:
+        found = [] if is_url(checkpoint) else sorted(local_path(checkpoint).glob(f"**/step-*/{DESCRIPTION}"))
+        named = ", ".join(str(path.parent) for path in found[-_NAMED:])
         raise InputError(
             "there is no checkpoint to branch from",
             where=checkpoint,
-            advice="name the folder of one, .../checkpoints/step-N, in train.branch",
+            advice=f"name one in train.branch: {named or 'its folder, .../step-N (train.checkpoints.to keeps them)'}",
         ) from error
+
+
+def _description(checkpoint: str) -> bytes:
+    if not is_url(checkpoint):
+        return (local_path(checkpoint) / DESCRIPTION).read_bytes()
+    from ownlm.train.checkpoint.place import open_place, step_of
+
+    parent, _, name = checkpoint.rstrip("/").rpartition("/")
+    step = step_of(name)
+    if step is None:
+        raise FileNotFoundError(name)
+    return open_place(parent).description(step)
 
 
 def decaying_from(schedule: ScheduleConfig, step: int, steps: int) -> ScheduleConfig:

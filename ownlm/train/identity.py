@@ -22,6 +22,11 @@ def fingerprint(context: StageContext, config: TrainStage, architecture: Archite
     return hashlib.sha256(canonical_json(values).encode("utf-8")).hexdigest()
 
 
+def kept_at(to: str, fingerprint: str) -> str:
+    """The folder or URL of one run's checkpoints below `train.checkpoints.to`; empty: they are not kept."""
+    return f"{to.rstrip('/')}/run-{fingerprint[:16]}" if to else ""
+
+
 def origin(context: StageContext, config: TrainStage, architecture: Architecture, vocabulary: Vocabulary) -> str:
     """Of the model, the data in their order, and what the optimizer remembers: equal in a run and its branches."""
     train = config.train

@@ -25,7 +25,11 @@ MANY_EPOCHS = 16
 
 @dataclass(frozen=True)
 class Summary:
-    """What the page is drawn from, beside the metrics over time."""
+    """What the page is drawn from, beside the metrics over time.
+
+    Attributes:
+        kept: folder or URL where checkpoints stay; empty: nowhere.
+    """
 
     config: TrainStage
     architecture: Architecture
@@ -33,6 +37,7 @@ class Summary:
     position: Position
     metrics: Mapping[str, JsonValue]
     corpus_tokens: int
+    kept: str = ""
 
 
 def write_report(context: StageContext, summary: Summary) -> None:
@@ -67,6 +72,8 @@ def warnings(summary: Summary) -> list[str]:
             "It was continued on a machine or with a setting that computes in another way: its weights may differ in "
             "their last bits from those of a run that was not interrupted."
         )
+    if summary.kept:
+        found.append(f"Its checkpoints are kept in {summary.kept}: train.branch can start from each one.")
     if summary.position.heldout is None:
         found.append("Too little text is held out to measure on while training.")
     return found

@@ -30,7 +30,7 @@ from ownlm.train.execution import Execution, choose_execution, deterministic
 from ownlm.train.fault.heartbeat import FAULTS, Heartbeat
 from ownlm.train.fault.stop import StopSignals
 from ownlm.train.heldout import heldout_batches
-from ownlm.train.identity import fingerprint, origin
+from ownlm.train.identity import fingerprint, kept_at, origin
 from ownlm.train.loop import Trainer
 from ownlm.train.monitor.monitors import Monitors
 from ownlm.train.observer import Observer, Parts
@@ -98,7 +98,8 @@ def train_in(context: StageContext, layout: Layout) -> Mapping[str, JsonValue]:
             save_weights(architecture, weights, context.out)
     metrics = _headline(position, architecture, tokens, flops, batches.windows * config.context)
     if layout.is_first:
-        write_report(context, Summary(config, architecture, execution, position, metrics, reader.total_tokens))
+        kept = kept_at(settings.checkpoints.to, parts.fingerprint)
+        write_report(context, Summary(config, architecture, execution, position, metrics, reader.total_tokens, kept))
         context.metrics.summary(metrics)
     return metrics
 
@@ -186,10 +187,9 @@ def observers_of(parts: Parts) -> list[Observer]:
 
 
 def _checkpoints(parts: Parts) -> CheckpointFolder:
-    """In the scratch folder; elsewhere every run has a folder of its own."""
-    rule, name = parts.settings.checkpoints, f"run-{parts.fingerprint[:16]}"
-    where = f"{rule.to.rstrip('/')}/{name}" if rule.to else parts.context.scratch / "checkpoints"
-    return CheckpointFolder(where, parts.fingerprint, rule, parts.layout)
+    """In the scratch folder, or where the recipe keeps them."""
+    where = kept_at(parts.settings.checkpoints.to, parts.fingerprint) or parts.context.scratch / "checkpoints"
+    return CheckpointFolder(where, parts.fingerprint, parts.settings.checkpoints, parts.layout)
 
 
 def _check_enough(batches: Batches, settings: TrainConfig, reader: ShardReader) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ownlm.errors import DependencyError, RecipeError, StorageError, first_line
 from ownlm.pipeline.artifact import sync_folder
 from ownlm.pipeline.tracking.redact import redact
+from ownlm.recipe.base import local_path
 from ownlm.tokens.shards.storage import checked_url, is_url
 from ownlm.train.checkpoint.description import DESCRIPTION
 
@@ -220,7 +221,7 @@ def open_place(where: Path | str) -> Place:
         return Folder(Path(unquote(urlsplit(checked_url(where)).path)))
     if isinstance(where, str) and is_url(where):
         return Address(where)
-    return Folder(Path(where))
+    return Folder(local_path(str(where)))
 
 
 def name_of(step: int) -> str:
