@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 200
 
 
-def start(inputs: Path, work: Path, compiled: str, steps: int) -> subprocess.Popen[bytes]:
-    arguments = [str(inputs), str(work), compiled, str(steps)]
+def start(inputs: Path, work: Path, compiled: str, steps: int, *hold: str) -> subprocess.Popen[bytes]:
+    arguments = [str(inputs), str(work), compiled, str(steps), *hold]
     return subprocess.Popen([sys.executable, "-m", "tests.train.child", *arguments], cwd=ROOT)
 
 
@@ -35,6 +35,7 @@ def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool]) ->
             process.kill()
             process.wait()
             return True
+        time.sleep(0.01)
     return False
 
 
@@ -46,16 +47,16 @@ def names(folder: Path) -> list[str]:
 
 
 def killed_often(inputs: Path, work: Path, compiled: str, steps: int) -> list[str]:
-    """Kill at three kinds of moments; returns those that were met."""
+    """Kill at three kinds of moments, in which the process waits to be killed; returns those that were met."""
     checkpoints = work / "out" / "scratch" / "checkpoints"
     met = []
     moments: dict[str, Callable[[], bool]] = {
-        "first checkpoint made": lambda: any(name.startswith("step-") for name in names(checkpoints)),
-        "while a checkpoint is written": lambda: any(name.endswith(".new") for name in names(checkpoints)),
-        "before the next checkpoint": lambda: "step-00000015" in names(checkpoints),
+        "after:3": lambda: any(name.startswith("step-") for name in names(checkpoints)),
+        "before:9": lambda: ".step-00000009.new" in names(checkpoints),
+        "after:15": lambda: "step-00000015" in names(checkpoints),
     }
     for moment, happened in moments.items():
-        if kill_when(start(inputs, work, compiled, steps), happened):
+        if kill_when(start(inputs, work, compiled, steps, moment), happened):
             met.append(moment)
     return met
 
@@ -73,7 +74,7 @@ def test_killed_eager(inputs: Path, tmp_path: Path) -> None:
 def test_killed_compiled(inputs: Path, tmp_path: Path) -> None:
     whole = finish(inputs, tmp_path / "whole", "on", 24)
     assert kill_when(
-        start(inputs, tmp_path / "killed", "on", 24),
+        start(inputs, tmp_path / "killed", "on", 24, "after:6"),
         lambda: "step-00000006" in names(tmp_path / "killed" / "out" / "scratch" / "checkpoints"),
     )
     assert finish(inputs, tmp_path / "killed", "on", 24) == whole
