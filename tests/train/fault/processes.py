@@ -14,7 +14,7 @@ from ownlm.pipeline.stage import StageContext
 from tests.train.inputs import small, stage_context
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 200
+PATIENCE_S = 120
 
 
 def settings(**more: Any) -> dict[str, Any]:
