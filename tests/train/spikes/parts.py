@@ -19,6 +19,7 @@ from ownlm.train.execution import Execution
 from ownlm.train.observer import Parts
 from ownlm.train.optimizers import Optimizer
 from ownlm.train.parallel.config import MeshConfig
+from ownlm.train.parallel.gradients import local
 from ownlm.train.parallel.layout import Layout, MeshLayout
 from ownlm.train.parallel.place import place
 from ownlm.train.spikes import measure
@@ -67,7 +68,7 @@ def look(run: Run, data_step: int = STEP) -> dict[str, Any]:
         run.stepper.update(0.1)
     seen = run.gradient(data_step)
     gradient = measure.current(run.parts)
-    before = {name: measure.local(weight.grad).clone() for name, weight in measure.once(run.parts)}
+    before = {weight: local(grad).clone() for weight, grad in gradient.items()}
     nats_RL = measure.token_losses(run.parts, data_step)
     documents = documents_in(run.parts, data_step, nats_RL)
     labels_RL = run.parts.batches.batch(data_step).labels_BL
@@ -75,8 +76,8 @@ def look(run: Run, data_step: int = STEP) -> dict[str, Any]:
     masks = [mask_of(one, labels_RL) for one in documents]
     pulls = measure.pulls(run.parts, data_step, masks, seen.labels, gradient, scale)
     layers = measure.layer_norms(run.parts, gradient, scale)
-    for name, weight in measure.once(run.parts):
-        assert torch.equal(measure.local(weight.grad), before[name]), name
+    after = measure.current(run.parts)
+    assert all(torch.equal(local(after[weight]), grad) for weight, grad in before.items())
     run.stepper.drop()
     again = run.gradient(data_step)
     assert (again.nats, again.grad_norm) == (seen.nats, seen.grad_norm)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError, StorageError
 from ownlm.train.spikes.records import Record, StepRecords, read_run, write_run
@@ -44,7 +45,7 @@ def test_one_bit_is_a_difference() -> None:
 
 def test_how_a_run_was_computed_is_told_step_by_step(tmp_path: Path) -> None:
     path = tmp_path / "log" / "run.json"
-    made_of = {"config": {}, "inputs": {}}
+    made_of: dict[str, JsonValue] = {"config": {}, "inputs": {}}
     for step, machine in ((0, "a"), (10, "a"), (20, "b"), (15, "c")):
         write_run(path, step, {"machine": machine}, made_of)
     told = [(one["from"], one["execution"]["machine"]) for one in read_run(path)["computed"]]
