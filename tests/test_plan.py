@@ -232,3 +232,19 @@ def test_the_matrix_product_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert 1e7 < timed.peak < 1e16
     assert timed.peak == timed.peak
     assert 1 <= planning.usable_cores() <= 4096
+
+
+def test_training_that_cannot_fit_is_said_with_what_to_change(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "GPU_DRIVER", tmp_path / "none")
+    recipe = toy_recipe(tmp_path, "train.batch=64", "shards.context=512")
+    needs = rows(plan(recipe, store, workers=1))["train"].memory
+    assert "does not fit" not in totals(plan(recipe, store, workers=1))
+    monkeypatch.setattr(planning, "memory_of_machine", lambda places: round(needs * 0.8))
+    words = totals(plan(recipe, store, workers=1))["does not fit"]
+    assert f"{needs * 0.2 / 1e9:.1f} GB more than the {needs * 0.8 / 1e9:.1f} GB there are" in words
+    assert "set train.batch to" in words
+    toy_stages(monkeypatch)
+    carry_out(recipe, store)
+    assert plan(recipe, store, workers=1).misfit is None  # nothing is to be trained
