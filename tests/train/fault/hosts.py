@@ -17,7 +17,17 @@ from pathlib import Path
 
 from tests.train.fault.processes import PATIENCE_S, ROOT, saved, settings
 
-IN_NAMESPACES = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"]
+IN_NAMESPACES = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--net",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+]
 HOSTS = 3
 CUT_AFTER = 3
 RENDEZVOUS = "10.77.0.1:29777"
