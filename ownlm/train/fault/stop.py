@@ -76,8 +76,8 @@ class StopSignals(Observer):
 def stopped_by(number: int, step: int | None = None) -> PreemptedError:
     """The error a signal ends a run with; its exit code says which kind it was."""
     kind = InterruptedRunError if number == signal.SIGINT else PreemptedError
-    when = "" if step is None else f" after step {step}"
+    when = "; what was saved is kept" if step is None else f" after step {step}; a checkpoint is written"
     return kind(
-        f"training was stopped by {signal.Signals(number).name}{when}; a checkpoint is written",
+        f"training was stopped by {signal.Signals(number).name}{when}",
         advice="the same command goes on from there",
     )
