@@ -23,7 +23,7 @@ def track(tmp_path: Path, steps: range, status: Any = "finished", folder: str | 
     log.start(RunInfo("quick", "train", "abc123", tmp_path / "log"))
     log.rewind(min(steps) - 1)
     for step in steps:
-        log.log(step, {"loss": 2.0 ** -step, "time/data_s": float(step)})
+        log.log(step, {"loss": 2.0**-step, "time/data_s": float(step)})
     log.summary({"loss": 0.5, "splits": {"train": 12}, "note": "words"})
     log.finish(status)
 
