@@ -49,7 +49,9 @@ def block_input(architecture: Architecture) -> Kept:
 
 
 @cache
-def kept_by_block(architecture: Architecture, layer: int, *, bf16: bool, mask: float) -> Kept:
+def kept_by_block(
+    architecture: Architecture, layer: int, *, bf16: bool, mask: float, in_documents: bool = False
+) -> Kept:
     """What a block keeps without checkpointing.
 
     Args:
@@ -57,11 +59,12 @@ def kept_by_block(architecture: Architecture, layer: int, *, bf16: bool, mask: f
         layer: the block's number.
         bf16: under autocast.
         mask: keys a query's mask has, 0 where attention has none.
+        in_documents: attention goes document by document, and its results are put together.
     """
     found = _norm(architecture, copies=_readers(architecture, layer, mixing=True), bf16=bf16)
     found += _norm(architecture, copies=_readers(architecture, layer, mixing=False), bf16=bf16)
     if architecture.has_attention(layer):
-        found += _attention(architecture, bf16=bf16, mask=mask)
+        found += _attention(architecture, bf16=bf16, mask=mask, in_documents=in_documents)
     else:
         assert architecture.state_space is not None
         found += _state_space(architecture.state_space, bf16=bf16)
@@ -111,12 +114,13 @@ def _norm(architecture: Architecture, *, copies: int, bf16: bool) -> Kept:
     return Kept(stream=(4 + 4 + result) * width + 4)
 
 
-def _attention(architecture: Architecture, *, bf16: bool, mask: float) -> Kept:
-    """Keys and values are repeated for the heads that share them."""
+def _attention(architecture: Architecture, *, bf16: bool, mask: float, in_documents: bool) -> Kept:
+    """Queries, keys, values, the result. With a mask, keys and values are repeated for the heads that share them."""
     w, head = (2 if bf16 else 4), architecture.head_width
-    found = Kept(inner=4 * w * architecture.heads * head + 4 * architecture.heads)
+    heads, keys = architecture.heads, architecture.heads if mask else architecture.kv_heads
+    found = Kept(inner=w * (2 * heads + 2 * keys + (heads if in_documents else 0)) * head + 4 * heads)
     if architecture.qk_norm:
-        found += Kept(inner=2 * 4 * (architecture.heads + architecture.kv_heads) * head)
+        found += Kept(inner=2 * 4 * (heads + architecture.kv_heads) * head)
     return found + Kept(stream=w * mask if bf16 else 0)
 
 

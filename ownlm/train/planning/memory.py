@@ -112,7 +112,7 @@ class _Count:
         checkpointed = self._train.activation_checkpointing != "none"
         for index in reversed(range(len(self._kept))):
             layers = self._share.layers[: index + 1]
-            working = self._recomputed(index) + self._in_backward()
+            working = self._recomputed(index) + self._in_backward(index)
             yield self._always | {
                 "buffers": self._casts(layers[-1:] if checkpointed else layers),
                 "gradients": grads,
@@ -175,7 +175,8 @@ class _Count:
         return self._divided(kept)
 
     def _unchecked(self, layer: int) -> Kept:
-        return kept_by_block(self._model, layer, bf16=self._bf16, mask=self._mask)
+        apart = self._device == "cpu" and not self._mask
+        return kept_by_block(self._model, layer, bf16=self._bf16, mask=self._mask, in_documents=apart)
 
     def _divided(self, kept: Kept) -> float:
         return kept.divided(self._train.mesh.tensor, sequence=self._train.mesh.sequence)
@@ -212,9 +213,13 @@ class _Count:
             return 0
         return self._share.tokens * (self._divided(self._unchecked(self._share.layers[index])) - self._kept[index])
 
-    def _in_backward(self) -> float:
-        """Gradients of the stream and of the feed-forward's inside."""
-        return self._share.tokens * (8 * self._model.d_model + self._w * self._model.d_ff / self._train.mesh.tensor)
+    def _in_backward(self, index: int) -> float:
+        """Gradients of the stream, of which autocast makes one more, and of gate and up."""
+        experts, inner = self._model.experts, self._model.d_ff
+        if experts is not None and self._model.has_experts(self._share.layers[index]):
+            inner = (experts.per_token + experts.shared) * experts.d_ff
+        stream = (12 if self._bf16 else 8) * self._model.d_model
+        return self._share.tokens * (stream + 2 * self._w * inner / self._train.mesh.tensor)
 
     def _muon(self) -> float:
         """Directions, their stack normalized, and a round of Newton-Schulz, of all matrices of one shape."""

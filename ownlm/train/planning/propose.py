@@ -22,6 +22,7 @@ from ownlm.train.planning.memory import Memory, training_memory
 from ownlm.train.planning.speed import MFU, StepTime, step_time
 
 RENDEZVOUS = "HOST:29400"
+DIVIDES = ("data", "shard", "tensor", "sequence", "pipeline", "context", "expert", "nodes")
 SHORTEST_PART = 1024
 """Positions a place of a context group should have, at least: below, other ways of dividing are better."""
 _ORDER: Sequence[ActivationCheckpointing] = ("none", "selective", "full")
@@ -73,7 +74,7 @@ class Proposal:
     def overrides(self) -> list[str]:
         """The dotted settings that make it."""
         mesh = self.train.mesh
-        values = {f"train.mesh.{name}": getattr(mesh, name) for name in mesh.model_fields_set if name != "rendezvous"}
+        values = {f"train.mesh.{name}": getattr(mesh, name) for name in DIVIDES}
         values = {name: str(value).lower() for name, value in values.items() if value not in (1, False)}
         if mesh.nodes > 1:
             values["train.mesh.rendezvous"] = mesh.rendezvous
