@@ -25,6 +25,14 @@ from ownlm.model.architecture import Architecture, Experts
 _TINY = 1e-20
 
 
+def _computing_again() -> bool:
+    """Whether a backward pass computes activations again: losses kept then would keep all of the block's.
+
+    They are computed all the same, since checkpointing wants the same tensors as the first time.
+    """
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
 class Router(nn.Module):
     """The gate in front of the experts of one block. Shapes: B rows, L positions, E experts, k of them a token.
 
@@ -65,7 +73,8 @@ class Router(nn.Module):
             counts = torch.zeros(x_BLD.shape[0], self.experts.count, dtype=torch.int64, device=x_BLD.device)
             flat = chosen_BLk.flatten(1)
             self.load_BE = counts.scatter_add(1, flat, torch.ones_like(flat))
-            self.auxiliary = self._losses(logits_BLE, scores_BLE) if torch.is_grad_enabled() else None
+            losses = self._losses(logits_BLE, scores_BLE) if torch.is_grad_enabled() else None
+            self.auxiliary = None if _computing_again() else losses
         return chosen_BLk, weights_BLk
 
     def _losses(self, logits_BLE: Tensor, scores_BLE: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Models and settings whose memory is estimated and measured. Not experts with checkpointing: docs/planning.md."""
+"""Models and settings whose memory is estimated and measured."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ CASES: list[tuple[Settings, Settings]] = [
     ({"family": "qwen3"}, {"batch": 8}),
     ({"family": "qwen3"}, {"batch": 8, "activation_checkpointing": "full"}),
     ({"family": "qwen3_moe"}, {"batch": 8}),
+    ({"family": "qwen3_moe"}, {"batch": 8, "activation_checkpointing": "selective"}),
+    ({"family": "qwen3_moe"}, {"batch": 8, "activation_checkpointing": "full"}),
+    ({"family": "dots1"}, {"batch": 8, "activation_checkpointing": "full"}),
     ({"family": "dots1"}, {"batch": 8, "optimizer": "muon"}),
     ({"family": "bamba"}, {"batch": 4}),
     ({"family": "bamba"}, {"batch": 4, "activation_checkpointing": "selective"}),
