@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ def stage(inputs: Path, work: Path, **more: Any) -> StageContext:
     return stage_context(inputs, work, small(**settings(**more)))
 
 
-def start(inputs: Path, work: Path, **more: Any) -> subprocess.Popen[str]:
-    """The stage in a process; its errors are on its standard error."""
+def start(inputs: Path, work: Path, moments: Sequence[str] = (), **more: Any) -> subprocess.Popen[str]:
+    """The stage in a process, which waits at moments (`held`); its errors are on its standard error."""
     work.mkdir(parents=True, exist_ok=True)
-    arguments = [str(inputs), str(work), json.dumps(settings(**more))]
-    command = [sys.executable, "-m", "tests.train.parallel.child", *arguments]
+    arguments = [str(inputs), str(work), json.dumps(settings(**more)), *moments]
+    module = "tests.train.fault.held" if moments else "tests.train.parallel.child"
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
