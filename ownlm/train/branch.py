@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ownlm.errors import InputError, RecipeError
+from ownlm.errors import InputError, RecipeError, StorageError
 from ownlm.recipe.base import local_path
 from ownlm.tokens.shards.storage import is_url
 from ownlm.train.config import ScheduleConfig
@@ -31,16 +31,23 @@ def branch_fingerprint(checkpoint: str, cache: Path) -> str:
 
     Raises:
         InputError: when there is no checkpoint; names those that lie below that folder.
+        StorageError: when the place cannot be read.
     """
     try:
         return hashlib.sha256(_description(checkpoint)).hexdigest()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         found = [] if is_url(checkpoint) else sorted(local_path(checkpoint).glob(f"**/step-*/{DESCRIPTION}"))
         named = ", ".join(str(path.parent) for path in found[-_NAMED:])
         raise InputError(
             "there is no checkpoint to branch from",
             where=checkpoint,
             advice=f"name one in train.branch: {named or 'its folder, .../step-N (train.checkpoints.to keeps them)'}",
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"the checkpoint to branch from cannot be read: {error}",
+            where=checkpoint,
+            advice="see that it can be reached and read, then run the same command",
         ) from error
 
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import hashlib
+import itertools
 import math
+import random
+import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ownlm.errors import ArtifactError, CorpusError, InputError, RecipeError, TrainingError
+from ownlm.errors import ArtifactError, CorpusError, InputError, RecipeError, StorageError, TrainingError
 from ownlm.model.decoder import Decoder
 from ownlm.model.load import load_model
 from ownlm.pipeline.artifact import sha256_file
@@ -14,9 +20,13 @@ from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.tokens.objectives.config import ObjectivesConfig
 from ownlm.train.branch import branch_fingerprint
 from ownlm.train.checkpoint import CheckpointFolder
+from ownlm.train.checkpoint.place import Address
 from ownlm.train.config import TrainStage
+from ownlm.train.fault import heartbeat
+from ownlm.train.fault.heartbeat import Heartbeat
 from ownlm.train.monitor.monitors import is_clock
 from ownlm.train.run import train
+from tests.tokens.shards.s3 import serving
 from tests.train.inputs import make_inputs, make_split, small, stage_context
 
 WEIGHTS = "model.safetensors"
@@ -205,6 +215,79 @@ def test_a_damaged_checkpoint_is_not_branched_from(
         train(stage_context(inputs, tmp_path / "branch", small(steps=16, branch=str(point))))
     with pytest.raises(InputError, match="no checkpoint to branch from"):
         branch_fingerprint(str(tmp_path / "nowhere"), tmp_path)
+
+
+@pytest.fixture(params=["file", "s3"])
+def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "file":
+        yield f"file://{tmp_path}/far"
+    else:
+        pytest.importorskip("moto.server")
+        with serving():
+            yield "s3://shards/far"
+
+
+def test_a_branch_from_a_url(inputs: Path, tmp_path: Path, far: str) -> None:
+    """The same weights as from a folder."""
+    wsd = {"wsd": {"warmup_steps": 3, "decay": 0}}
+
+    def kept(to: str) -> str:
+        config = small(schedule=wsd, checkpoints={"every": 8, "keep_last": 2, "to": to})
+        work = tmp_path / f"plateau-{hashlib.sha256(to.encode()).hexdigest()}"
+        (run,) = re.findall(
+            r"run-[0-9a-f]{16}", (trained(inputs, work, config)[1].out / "report/index.html").read_text()
+        )[:1]
+        return f"{to}/{run}/step-00000008"
+
+    here, there = kept(str(tmp_path / "here")), kept(far)
+    assert branch_fingerprint(there, tmp_path) == branch_fingerprint(f"{there}/", tmp_path)
+    ends = [
+        trained(inputs, tmp_path / f"branch-{number}", small(steps=16, schedule=wsd, branch=point))[0]
+        for number, point in enumerate([here, there])
+    ]
+    assert ends[0] == ends[1]
+    for nowhere in (f"{far}/step-00000099", far):
+        with pytest.raises(InputError, match="no checkpoint to branch from"):
+            branch_fingerprint(nowhere, tmp_path)
+
+
+def test_a_branch_from_a_url_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that refuses is not one that has no checkpoint."""
+
+    def refuse(self: Address, step: int) -> bytes:
+        raise PermissionError(13, "Access Denied")
+
+    monkeypatch.setattr(Address, "description", refuse)
+    with pytest.raises(StorageError, match=r"cannot be read.*Access Denied"):
+        branch_fingerprint("memory://run/step-00000008", tmp_path)
+
+
+def test_a_file_in_the_place_of_the_checkpoints_folder(inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = small(checkpoints={"every": 4, "to": str(tmp_path / "file")})
+    with pytest.raises(StorageError, match=r"the checkpoint of step 4 cannot be written: .*Not a directory") as caught:
+        train(stage_context(inputs, tmp_path / "work", config))
+    assert str(tmp_path / "file") in str(caught.value)
+    assert "what to do" in str(caught.value)
+
+
+def test_a_clock_that_jumps_changes_nothing(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days back and forth at every look: no process is taken for a stuck one, what a run took is what it took."""
+    whole, reference = trained(inputs, tmp_path / "whole", small())
+    true, draw, ends = time.time, random.Random(1), list[bool]()
+    monkeypatch.setattr(time, "time", lambda: true() + draw.uniform(-1e7, 1e7))
+    monkeypatch.setattr(heartbeat, "_LOOKS", 10_000)
+    monkeypatch.setattr(Heartbeat, "_end", lambda self: ends.append(True))
+    context = stage_context(inputs, tmp_path / "jumping", small(fault={"hang_after_s": 60}))
+    seconds = train(context)["seconds"]
+    assert sha256_file(context.out / WEIGHTS) == whole
+    assert logged(context) == logged(reference)
+    assert isinstance(seconds, float)
+    assert 0 <= seconds < 86400
+    lines = MetricLog.read(context.metrics.path)
+    assert any(later["time"] < line["time"] for line, later in itertools.pairwise(lines))
+    assert all(1e-3 < line["tokens_per_s"] < 1e9 for line in lines)
+    assert not ends
 
 
 def test_another_seed_gives_another_model(inputs: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.request import Request, urlopen
 
 Fault = Callable[[bytes], bytes | None]
 """The body as it is -> what is sent in its place; None: the server fails with status 500."""
@@ -96,6 +97,7 @@ def serving() -> Iterator[Server]:
     try:
         import s3fs
 
+        urlopen(Request(f"{server.url}/moto-api/reset", method="POST")).close()  # a process has one store
         s3fs.S3FileSystem.clear_instance_cache()
         s3fs.S3FileSystem().mkdir("shards")
         yield server

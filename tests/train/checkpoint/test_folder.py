@@ -138,6 +138,45 @@ def test_a_disk_that_takes_no_more_keeps_the_checkpoint_before(tmp_path: Path) -
     assert_same(CheckpointFolder(tmp_path, "f").newest(), checkpoint(2))
 
 
+NO_WRITES = """
+import subprocess, sys
+from pathlib import Path
+from ownlm.errors import StorageError
+from tests.train.checkpoint.test_folder import assert_same, checkpoint, filled
+path = sys.argv[1]
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True)
+
+def refused(size):
+    try:
+        folder.save(checkpoint(3, size))
+    except StorageError as error:
+        print(error)
+    assert_same(folder.newest(), checkpoint(2))
+
+mount("-t", "tmpfs", "-o", "size=100k", "tmpfs", path)
+folder = filled(Path(path), [1, 2])
+refused(100_000)
+mount("-o", "remount,ro", path)
+refused(10)
+"""
+
+
+@pytest.mark.slow
+def test_a_full_and_a_read_only_file_system(tmp_path: Path) -> None:
+    """Real ones, mounted for a process of its own."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=False, capture_output=True).returncode:
+        pytest.skip("no mounts in a namespace")
+    command = [*alone, sys.executable, "-c", NO_WRITES, str(tmp_path)]
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written: [Errno 28] No space left on device" in done.stdout
+    assert "cannot be written: [Errno 30] Read-only file system" in done.stdout
+
+
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
