@@ -25,6 +25,7 @@ TWO = [
     (Case({"shard": 2}, settings={"optimizer": ADAMW}), [{"data": 2}, {"pipeline": 2}]),
     (Case({"tensor": 2}, UNTIED, {"optimizer": ADAMW}), [{"pipeline": 2}, {"context": 2}]),
     (Case({"pipeline": 2}, settings={"optimizer": MUON}), [{"tensor": 2}, {"shard": 2}]),
+    (Case({"context": 2}, settings={"optimizer": MUON}), [{"shard": 2}, {"context": 2}]),
     (Case({"shard": 2, "expert": 2}, EXPERTS, {"optimizer": MUON}), [{"data": 2, "expert": 2}, {"pipeline": 2}]),
 ]
 FOUR = [
