@@ -80,35 +80,41 @@ TWO = [
     _bf16(context=2),
 ]
 
+SOME = [
+    Case({"data": 2, "shard": 2}),
+    Case({"shard": 2, "tensor": 2, "sequence": True}),
+    Case({"tensor": 4, "sequence": True}, {"kv_heads": 4}),
+    Case({"pipeline": 2, "shard": 2}),
+    Case({"pipeline": 2, "tensor": 2, "schedule": "interleaved"}),
+    Case({"context": 2, "shard": 2}),
+    Case({"context": 2, "pipeline": 2}),
+    _experts(pipeline=2, shard=2, expert=2),
+    _muon(shard=2, tensor=2),
+    _bf16(shard=2, tensor=2, sequence=True),
+]
+"""One of each combination of two: what the tests run at four processes."""
+
 FOUR = [
+    *SOME,
     Case({"data": 4}),
     Case({"shard": 4}),
-    Case({"data": 2, "shard": 2}),
     Case({"shard": 2, "tensor": 2}),
-    Case({"shard": 2, "tensor": 2, "sequence": True}),
     Case({"data": 2, "tensor": 2, "sequence": True}),
-    Case({"tensor": 4, "sequence": True}, {"kv_heads": 4}),
     Case({"pipeline": 4}),
     Case({"pipeline": 2, "data": 2}),
-    Case({"pipeline": 2, "shard": 2}),
     Case({"pipeline": 2, "shard": 2, "schedule": "interleaved"}),
     Case({"pipeline": 2, "tensor": 2}),
     Case({"pipeline": 2, "tensor": 2, "sequence": True}),
-    Case({"pipeline": 2, "tensor": 2, "schedule": "interleaved"}),
     Case({"context": 4}),
     Case({"context": 2, "data": 2}),
-    Case({"context": 2, "shard": 2}),
     Case({"context": 2, "tensor": 2, "sequence": True}),
-    Case({"context": 2, "pipeline": 2}),
     _experts(data=4, expert=2),
     _experts(shard=4, expert=2),
     _experts(data=2, shard=2, expert=4),
     _experts(data=2, context=2, expert=4),
-    _experts(pipeline=2, shard=2, expert=2),
     _muon(data=2, shard=2),
-    _muon(shard=2, tensor=2),
     _muon(pipeline=2, tensor=2),
     Case({"data": 4, "expert": 2}, EXPERTS, {"optimizer": MUON}, "experts, Muon"),
     _bf16(data=2, shard=2),
-    _bf16(shard=2, tensor=2, sequence=True),
 ]
+"""All that is looked at for the table."""
