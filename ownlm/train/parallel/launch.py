@@ -68,11 +68,19 @@ def join(job: Path, rendezvous: str) -> None:
     """
     config = read_job(job).config
     assert isinstance(config, TrainStage)
-    run_workers(job, config.train.mesh.model_copy(update={"rendezvous": rendezvous}), config.train.fault)
+    mesh = config.train.mesh.model_copy(update={"rendezvous": rendezvous})
+    run_workers(job, mesh, config.train.fault, joins=True)
 
 
-def run_workers(job: Path, mesh: MeshConfig, fault: FaultConfig) -> None:
-    """Start this machine's workers and wait for them; start them again where that helps (`ownlm.train.fault.agent`)."""
+def run_workers(job: Path, mesh: MeshConfig, fault: FaultConfig, *, joins: bool = False) -> None:
+    """Start this machine's workers and wait for them; start them again where that helps (`ownlm.train.fault.agent`).
+
+    Args:
+        job: its job.json.
+        mesh: the recipe's, with where its machines meet.
+        fault: what is done about lost processes.
+        joins: another agent runs the recipe and holds the meeting place, be it on this very machine.
+    """
     import torch
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -90,7 +98,10 @@ def run_workers(job: Path, mesh: MeshConfig, fault: FaultConfig) -> None:
     with _threads(max(1, cores() // local)):
         try:
             run_agent(
-                _config(job, mesh, fault, logs), sys.executable, ["-m", "ownlm.train.worker", str(job)], job.parent
+                _config(job, mesh, fault, logs, joins),
+                sys.executable,
+                ["-m", "ownlm.train.worker", str(job)],
+                job.parent,
             )
         except ChildFailedError as error:
             raise failed(error, logs) from error
@@ -105,7 +116,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path) -> LaunchConfig:
+def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path, joins: bool) -> LaunchConfig:
     from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig
 
@@ -117,7 +128,7 @@ def _config(job: Path, mesh: MeshConfig, fault: FaultConfig, logs: Path) -> Laun
         run_id=job.parent.parent.name,
         rdzv_backend="c10d",
         rdzv_endpoint=mesh.rendezvous or _HERE,
-        rdzv_configs={"last_call_timeout": max(1, int(fault.wait_for_nodes_s)), "is_host": is_host},
+        rdzv_configs={"last_call_timeout": max(1, int(fault.wait_for_nodes_s)), "is_host": is_host and not joins},
         local_addr=address,
         max_restarts=fault.max_restarts,
         logs_specs=DefaultLogsSpecs(log_dir=str(logs)),
