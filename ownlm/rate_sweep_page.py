@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
-from ownlm.errors import StorageError
 from ownlm.rate_sweep import COLUMNS, RateSweep, cells
+from ownlm.web.figures import write_with_figures
 from ownlm.web.page import Page
 
 
@@ -17,13 +16,7 @@ def write(swept: RateSweep, folder: Path) -> Path:
     Raises:
         StorageError: the folder cannot be written.
     """
-    page = folder / "index.html"
-    _page(swept).write(page)
-    try:
-        (folder / "sweep.json").write_text(json.dumps(swept.to_json(), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"The figures cannot be written: {error.strerror}.", where=folder) from error
-    return page
+    return write_with_figures(_page(swept), swept.to_json(), folder, "sweep.json")
 
 
 def _page(swept: RateSweep) -> Page:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from ownlm.errors import StorageError
 from ownlm.sweeping import COLUMNS, SHOWN_LANGUAGES, SPLITS, Comparison, cells
+from ownlm.web.figures import write_with_figures
 from ownlm.web.page import Page
 
 
@@ -16,13 +15,7 @@ def write(compared: Comparison, folder: Path) -> Path:
     Raises:
         StorageError: the folder cannot be written.
     """
-    page = folder / "index.html"
-    _page(compared).write(page)
-    try:
-        (folder / "sweep.json").write_text(json.dumps(compared.to_json(), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"The figures cannot be written: {error.strerror}.", where=folder) from error
-    return page
+    return write_with_figures(_page(compared), compared.to_json(), folder, "sweep.json")
 
 
 def _page(compared: Comparison) -> Page:
