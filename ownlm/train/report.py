@@ -96,8 +96,8 @@ def _facts(summary: Summary) -> dict[str, object]:
         "Passes over the corpus": metrics["epochs"],
         "Tokens per second": metrics["tokens_per_s"],
         "Time": format_seconds(seconds),
-        "Operations": f"{format_count(flops)}FLOP",
-        "Operations per second": f"{format_count(flops / max(seconds, 1e-9))}FLOP/s",
+        "Operations": f"{format_count(flops)} FLOPs",
+        "Operations per second": f"{format_count(flops / max(seconds, 1e-9))} FLOP/s",
     }
 
 
