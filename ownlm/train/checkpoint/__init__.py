@@ -9,7 +9,7 @@ from __future__ import annotations
 from ownlm.train.checkpoint.background import Saver
 from ownlm.train.checkpoint.description import DESCRIPTION, FORMAT, Checkpoint, Span
 from ownlm.train.checkpoint.folder import CheckpointFolder
-from ownlm.train.checkpoint.stored import Section, Stored, open_checkpoint, read_checkpoint
+from ownlm.train.checkpoint.stored import Section, Stored, open_checkpoint
 
 __all__ = [
     "DESCRIPTION",
@@ -21,5 +21,4 @@ __all__ = [
     "Span",
     "Stored",
     "open_checkpoint",
-    "read_checkpoint",
 ]

@@ -18,7 +18,7 @@ from ownlm.model.decoder import Decoder
 from ownlm.train.checkpoint.description import Span
 from ownlm.train.checkpoint.group import Group
 
-_EMBEDDING, _HEAD = "embed_tokens.weight", "lm_head.weight"
+EMBEDDING, HEAD = "embed_tokens.weight", "lm_head.weight"
 
 
 class Source(Protocol):
@@ -69,7 +69,7 @@ class Division:
 def without_tied_head(decoder: Decoder, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A head that is the embedding is not saved twice."""
     tied = decoder.architecture.tied
-    return {name: tensor for name, tensor in tensors.items() if not (tied and _HEAD in name)}
+    return {name: tensor for name, tensor in tensors.items() if not (tied and HEAD in name)}
 
 
 @torch.no_grad()
@@ -114,7 +114,7 @@ def _named(decoder: Decoder) -> dict[str, Tensor]:
 
 
 def _stored_name(decoder: Decoder, name: str) -> str:
-    return name.replace(_HEAD, _EMBEDDING) if decoder.architecture.tied else name
+    return name.replace(HEAD, EMBEDDING) if decoder.architecture.tied else name
 
 
 def _held(tensor: Tensor) -> tuple[Tensor, Span]:

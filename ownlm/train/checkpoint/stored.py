@@ -187,8 +187,3 @@ def open_checkpoint(where: Path | str) -> Stored:
         ) from error
     except OSError as error:
         raise StorageError(f"this checkpoint cannot be read: {error}", where=where) from error
-
-
-def read_checkpoint(where: Path | str) -> Checkpoint:
-    """All of one checkpoint in memory; see `open_checkpoint`."""
-    return open_checkpoint(where).whole()

@@ -1,6 +1,6 @@
-"""Named tensors of a run, whole on one process, and back to the parts that processes hold.
+"""A model's weights, whole on one process, and whole weights put into the parts that processes hold.
 
-Names are those of the whole model in every layout; an optimizer's tensors are called `weight name/state name`.
+Names are those of the whole model in every layout. Checkpoints gather nothing: `ownlm.train.checkpoint.parts`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from torch import Tensor, distributed
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ownlm.model.decoder import Decoder
+from ownlm.train.checkpoint.parts import EMBEDDING, HEAD, without_tied_head
 from ownlm.train.parallel.layout import Layout, MeshLayout
-
-_EMBEDDING, _HEAD = "embed_tokens.weight", "lm_head.weight"
 
 
 def whole(decoder: Decoder, tensors: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
@@ -23,30 +22,14 @@ def whole(decoder: Decoder, tensors: Mapping[str, Tensor], layout: Layout) -> di
 
     A head that is tied to the embedding is left out.
     """
-    tied = decoder.architecture.tied
     # Gathering is done together: in the same order everywhere, whatever order a checkpoint was read in.
-    mine = {name: _full(tensors[name]) for name in sorted(tensors) if not (tied and _HEAD in name)}
+    mine = {name: _full(tensor) for name, tensor in sorted(without_tied_head(decoder, tensors).items())}
     if not isinstance(layout, MeshLayout) or layout.config.pipeline == 1:
         return mine
     alone = all(layout.mesh[name].get_local_rank() == 0 for name in ("data", "shard", "context", "tensor"))
     parts: list[Any] | None = [None] * layout.world if layout.is_first else None
     distributed.gather_object(mine if alone else {}, parts, group=layout.checkpoint_group)
     return {name: tensor for part in parts or [] for name, tensor in part.items()}
-
-
-def mine(decoder: Decoder, tensors: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
-    """Of whole tensors, this process's parts, for the weights of `decoder`."""
-    if not isinstance(layout, MeshLayout):
-        return dict(tensors)
-    weights = dict(decoder.named_parameters())
-    if _HEAD in weights and _EMBEDDING not in weights and decoder.architecture.tied:
-        tensors = {name.replace(_EMBEDDING, _HEAD): tensor for name, tensor in tensors.items()}
-    found = {}
-    for name, tensor in tensors.items():
-        weight = weights.get(name, weights.get(name.rpartition("/")[0]))
-        if weight is not None:
-            found[name] = _part(tensor, weight)
-    return found
 
 
 def _full(tensor: Tensor) -> Tensor:
@@ -56,22 +39,22 @@ def _full(tensor: Tensor) -> Tensor:
     return full.cpu().contiguous()
 
 
-def _part(tensor: Tensor, weight: Tensor) -> Tensor:
-    """As the weight is divided; a count of steps is nobody's part."""
-    if not isinstance(weight, DTensor) or tensor.shape != weight.shape:
-        return tensor
-    return distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)
-
-
 @torch.no_grad()
-def put(decoder: Decoder, values: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> None:
+def put(decoder: Decoder, values: Iterable[tuple[str, Tensor]]) -> None:
     """Copy whole weights into the parts of them that this process holds. Names it does not hold are passed over.
 
     A head that is tied to an embedding on another stage is a weight of its own here: it takes the embedding's value.
     """
     mine: dict[str, Tensor] = dict(decoder.named_parameters()) | dict(decoder.named_buffers())
-    if _HEAD in mine and _EMBEDDING not in mine and decoder.architecture.tied:
-        mine[_EMBEDDING] = mine.pop(_HEAD)
-    for name, value in values.items() if isinstance(values, Mapping) else values:
+    if HEAD in mine and EMBEDDING not in mine and decoder.architecture.tied:
+        mine[EMBEDDING] = mine.pop(HEAD)
+    for name, value in values:
         if name in mine:
             mine[name].copy_(_part(value, mine[name]))
+
+
+def _part(value: Tensor, weight: Tensor) -> Tensor:
+    """As the weight is divided."""
+    if not isinstance(weight, DTensor):
+        return value
+    return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)

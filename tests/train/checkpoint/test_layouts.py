@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed
+from torch import distributed
 
-from ownlm.train.checkpoint import CheckpointFolder, Saver
-from ownlm.train.checkpoint.parts import fill, state_for, without_tied_head
-from ownlm.train.parallel.config import MeshConfig
-from ownlm.train.parallel.layout import Layout, MeshLayout
+from ownlm.train.checkpoint import CheckpointFolder
+from ownlm.train.checkpoint.parts import without_tied_head
+from ownlm.train.parallel.layout import Layout
 from ownlm.train.parallel.state import whole
 from tests.train.parallel.curves import Run, architecture
+from tests.train.parallel.kept import loaded, named, opened, saved
 from tests.train.parallel.layouts import ADAMW, EXPERTS, MUON, Case
 from tests.train.parallel.places import together
 
@@ -35,46 +35,21 @@ FOUR = [
 ]
 
 
-def named(run: Run) -> dict[str, Tensor]:
-    state = {f"optimizer/{name}": tensor for name, tensor in run.rule.state().items()}
-    return state | {f"weights/{name}": tensor for name, tensor in run.decoder.state_dict().items()}
-
-
-def opened(case: Case, mesh: dict[str, int]) -> Run:
-    layout = MeshLayout(MeshConfig.model_validate(mesh), "cpu")
-    return Run(layout, architecture(**case.model), **case.settings)
-
-
-def loaded(run: Run, where: Path) -> None:
-    found = CheckpointFolder(where, "f", layout=run.layout).newest()
-    assert found is not None
-    for weight in run.decoder.parameters():
-        weight.data.fill_(torch.nan)
-    fill(run.decoder, found.part("weights/"))
-    run.rule.load(state_for(run.decoder, found.part("optimizer/")))
-
-
-def saved(run: Run, where: Path) -> None:
-    saver = Saver(CheckpointFolder(where, "f", layout=run.layout))
-    saver.save(STEPS, without_tied_head(run.decoder, named(run)), {})
-    saver.wait()
-
-
 def travel(folder: Path, ways: list[tuple[Case, list[dict[str, int]]]]) -> None:
     """Each case's state is saved, loaded in other layouts and saved again by each."""
     for number, (case, others) in enumerate(ways):
-        run = opened(case, case.mesh)
+        run = opened(case)
         for step in range(STEPS):
             run.step(step)
         home = folder / f"{number}"
-        saved(run, home)
+        saved(run, home, STEPS)
         expected = whole(run.decoder, named(run), run.layout)
         if distributed.get_rank() == 0:
             torch.save(expected, folder / f"{number}.whole")
         for which, mesh in enumerate(others):
             other = opened(case, mesh)
             loaded(other, home)
-            saved(other, folder / f"{number}-{which}")
+            saved(other, folder / f"{number}-{which}", STEPS)
 
 
 def check(folder: Path, ways: list[tuple[Case, list[dict[str, int]]]], world: int) -> None:
@@ -108,16 +83,16 @@ def test_four_processes(tmp_path: Path) -> None:
 
 
 def from_one(folder: Path, case: Case) -> None:
-    run = opened(case, case.mesh)
+    run = opened(case)
     loaded(run, folder / "one")
-    saved(run, folder / "two")
+    saved(run, folder / "two", STEPS)
 
 
 def test_one_process_to_two(tmp_path: Path) -> None:
     case = Case({"shard": 2}, settings={"optimizer": MUON})
     run = Run(Layout(), architecture(**case.model), **case.settings)
     run.step(0)
-    saved(run, tmp_path / "one")
+    saved(run, tmp_path / "one", STEPS)
     together(2, tmp_path, from_one, case)
     one, two = (CheckpointFolder(tmp_path / name, "f").newest() for name in ("one", "two"))
     assert one is not None

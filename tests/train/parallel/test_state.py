@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch import distributed
 
-from ownlm.train.parallel.config import MeshConfig
-from ownlm.train.parallel.layout import Layout, MeshLayout
-from ownlm.train.parallel.state import mine, put, whole
+from ownlm.train.checkpoint import CheckpointFolder
+from ownlm.train.parallel.layout import Layout
+from ownlm.train.parallel.state import whole
 from tests.train.parallel.curves import Run, alone, architecture, differences
+from tests.train.parallel.kept import loaded, opened, saved
 from tests.train.parallel.layouts import ADAMW, EXPERTS, MUON, Case
 from tests.train.parallel.places import together
 
@@ -41,33 +41,15 @@ FOUR: Ways = [
 ]
 
 
-def open_run(case: Case) -> Run:
-    return Run(MeshLayout(MeshConfig.model_validate(case.mesh), "cpu"), architecture(**case.model), **case.settings)
-
-
-def save(run: Run, path: Path) -> None:
-    weights = whole(run.decoder, run.decoder.state_dict(), run.layout)
-    state = whole(run.decoder, run.rule.state(), run.layout)
-    if run.layout.is_first:
-        save_file(weights, path.with_suffix(".weights"))
-        save_file(state, path.with_suffix(".state"))
-    run.layout.barrier()
-
-
-def load(run: Run, path: Path) -> None:
-    put(run.decoder, load_file(path.with_suffix(".weights")))
-    run.rule.load(mine(run.decoder, load_file(path.with_suffix(".state")), run.layout))
-
-
 def change_over(folder: Path, ways: Ways) -> None:
     for number, (before, after) in enumerate(ways):
-        run = open_run(before)
+        run = opened(before)
         points = [run.step(step) for step in range(CHANGE_AT)]
-        save(run, folder / str(number))
-        run = open_run(after)
-        load(run, folder / str(number))
+        saved(run, folder / str(number), CHANGE_AT)
+        run = opened(after)
+        loaded(run, folder / str(number))
         points += [run.step(step) for step in range(CHANGE_AT, STEPS)]
-        save(run, folder / f"{number}-end")
+        saved(run, folder / f"{number}-end", STEPS)
         if distributed.get_rank() == 0:
             (folder / f"{number}.json").write_text(json.dumps([*points, (run.measure(), 0.0)]))
         else:
@@ -81,10 +63,12 @@ def check(ways: Ways, folder: Path) -> None:
         seen = [(loss, norm) for loss, norm in json.loads((folder / f"{number}.json").read_text())]
         far = differences(expected, seen)
         assert max(far) < 2e-6, (before.name, after.name, far)
-        weights = load_file(folder / f"{number}-end.weights")
+        end = CheckpointFolder(folder / f"{number}-end", "f").newest()
+        assert end is not None
+        weights = end.part("weights/")
         there = whole(run.decoder, run.decoder.state_dict(), run.layout)
         assert weights.keys() == there.keys()
-        assert load_file(folder / f"{number}-end.state").keys() == run.rule.state().keys()
+        assert end.part("optimizer/").keys() == run.rule.state().keys()
         for name, weight in there.items():
             torch.testing.assert_close(weights[name], weight, rtol=0, atol=2e-5, msg=name)
 
@@ -105,8 +89,8 @@ def test_one_process_loads_what_it_saved(tmp_path: Path) -> None:
     case = Case({})
     run = Run(Layout(), architecture(), **case.settings)
     points = [run.step(step) for step in range(CHANGE_AT)]
-    save(run, tmp_path / "state")
+    saved(run, tmp_path / "state", CHANGE_AT)
     again = Run(Layout(), architecture(), **case.settings)
-    load(again, tmp_path / "state")
+    loaded(again, tmp_path / "state")
     points += [again.step(step) for step in range(CHANGE_AT, 5)]
     assert [*points, (again.measure(), 0.0)] == alone(case)

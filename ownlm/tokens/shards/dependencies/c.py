@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from posixpath import normpath
 
-from ownlm.tokens.shards.dependencies.files import Files, joined
+from ownlm.tokens.shards.dependencies.files import Files
 
 LANGUAGES = ("C", "C++", "Objective-C", "Objective-C++", "Cuda")
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*(?:include|import)[ \t]*"([^"\n]+)"', re.MULTILINE)
@@ -24,8 +24,7 @@ def references(text: str) -> list[str]:
 
 def resolve(path: str, reference: str, files: Files) -> Sequence[str]:
     """The file that `path` means by a reference, if the repository has it."""
-    beside = joined(path, reference)
-    found = beside if beside is not None and beside in files else None
+    found = files.beside(path, reference)
     if found is None:
         tail = normpath(reference).lstrip("./")
         found = files.nearest(tail, path) if tail else None

@@ -42,6 +42,11 @@ class Files:
         """The first of these paths that is there."""
         return next((path for path in candidates if path in self._paths), None)
 
+    def beside(self, path: str, reference: str) -> str | None:
+        """The file that a relative reference in `path` means."""
+        found = joined(path, reference)
+        return None if found is None else self.first([found])
+
     def ending(self, tail: str) -> list[str]:
         """The files whose path is `tail` or ends in its parts: "b/c.h" finds "a/b/c.h", not "a/bb/c.h"."""
         return _ending(self._backwards, tail)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ownlm.tokens.shards.dependencies.files import Files, joined
+from ownlm.tokens.shards.dependencies.files import Files
 
 LANGUAGES = ("PHP",)
 _INCLUDE = re.compile(
@@ -36,8 +36,7 @@ def resolve(path: str, reference: str, files: Files) -> Sequence[str]:
     """The file that `path` means by a reference, if the repository has it."""
     found: str | None
     if reference.startswith("./"):
-        beside = joined(path, reference)
-        found = beside if beside is not None and beside in files else files.nearest(reference[2:].lstrip("./"), path)
+        found = files.beside(path, reference) or files.nearest(reference[2:].lstrip("./"), path)
     else:
         parts = reference.split("\\")
         tails = ("/".join(parts[first:]) + ".php" for first in range(len(parts) - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ownlm.tokens.shards.dependencies.files import Files, joined
+from ownlm.tokens.shards.dependencies.files import Files
 
 LANGUAGES = ("Ruby",)
 _REQUIRE = re.compile(r"""^[ \t]*require(_relative)?[ \t(]{1,9}(["'])([^"'\n#]+)\2""", re.MULTILINE)
@@ -19,9 +19,5 @@ def references(text: str) -> list[str]:
 def resolve(path: str, reference: str, files: Files) -> Sequence[str]:
     """The file that `path` means by a reference, if the repository has it."""
     name = reference.removesuffix(".rb") + ".rb"
-    if name.startswith("./"):
-        place = joined(path, name)
-        found = place if place is not None and place in files else None
-    else:
-        found = files.nearest(f"lib/{name}", path)
+    found = files.beside(path, name) if name.startswith("./") else files.nearest(f"lib/{name}", path)
     return [] if found in (None, path) else [found]
