@@ -12,6 +12,8 @@
     ├── TrainingError                   9   the loss is not a number, the device refused, ...
     │   ├── StuckError                  9   a process of the run made no step for too long
     │   └── LostError                   9   another process of the run is gone
+    ├── EvaluationError                10   a benchmark is not there or damaged, a model cannot be asked what is needed
+    │   └── SandboxError               10   this machine cannot contain model-written code
     └── PreemptedError                 75   told to stop: what was made is kept, run it again (EX_TEMPFAIL)
         └── InterruptedRunError       130   the same by Ctrl-C
 
@@ -113,6 +115,16 @@ class StuckError(TrainingError):
 
 class LostError(TrainingError):
     """Another process of the run, or its machine, is gone."""
+
+
+class EvaluationError(OwnlmError):
+    """A benchmark is not there or damaged, or a model cannot be asked what a suite needs."""
+
+    exit_code = 10
+
+
+class SandboxError(EvaluationError):
+    """This machine cannot contain model-written code, or containment itself failed."""
 
 
 class PreemptedError(OwnlmError):

@@ -23,6 +23,8 @@ CODES = {
     "DependencyError": 8,
     "TrainingError": 9,
     "StuckError": 9,
+    "EvaluationError": 10,
+    "SandboxError": 10,
     "LostError": 9,
     "PreemptedError": 75,
     "InterruptedRunError": 130,

@@ -1,0 +1,1 @@
+"""Who is measured: anything that continues text."""

@@ -1,0 +1,1 @@
+"""A language is one file: how a program of it is laid out, compiled and run."""

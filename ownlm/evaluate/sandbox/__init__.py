@@ -1,0 +1,1 @@
+"""Model-written code runs here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Benchmarks: problems, and the programs that judge answers to them."""
