@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ownlm import __version__
 from ownlm.errors import OwnlmError, RecipeError, StorageError
+from ownlm.evaluating import evaluation
 
 app = typer.Typer(
     add_completion=False,
@@ -28,6 +29,7 @@ vocab = typer.Typer(no_args_is_help=True, help="Choose a vocabulary.")
 app.add_typer(vocab, name="vocab")
 training = typer.Typer(no_args_is_help=True, help="Look into a training run, or take part in one.")
 app.add_typer(training, name="train")
+app.add_typer(evaluation, name="eval")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
