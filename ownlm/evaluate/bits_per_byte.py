@@ -17,7 +17,7 @@ import numpy as np
 from ownlm.evaluate.config import BitsPerByte
 from ownlm.evaluate.documents import HeldOut, choose
 from ownlm.evaluate.rivals import Rival
-from ownlm.evaluate.scoring import ratio_interval
+from ownlm.evaluate.scores.bootstrap import ratio_interval
 from ownlm.pipeline.progress import Progress
 from ownlm.tokens.shards.reader import ShardReader
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ownlm.errors import CorpusError
-from ownlm.evaluate.scoring import hash_order
+from ownlm.evaluate.hash_order import hash_order
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
 from ownlm.tokens.vocabulary.special import SpecialTokens
 

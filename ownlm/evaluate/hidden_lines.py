@@ -15,10 +15,12 @@ from dataclasses import dataclass
 
 from ownlm.evaluate.config import HiddenLines, Order
 from ownlm.evaluate.documents import tokens_of
+from ownlm.evaluate.hash_order import hash_order
 from ownlm.evaluate.lines import Question, choose_questions
 from ownlm.evaluate.prompts import Prompts
 from ownlm.evaluate.rivals import Rival
-from ownlm.evaluate.scoring import edit_similarity, hash_order, wilson_interval
+from ownlm.evaluate.scores.edit_similarity import edit_similarity
+from ownlm.evaluate.scores.proportion import wilson_interval
 from ownlm.pipeline.progress import Progress
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ownlm.evaluate.config import HiddenLines
-from ownlm.evaluate.scoring import hash_order
+from ownlm.evaluate.hash_order import hash_order
 from ownlm.tokens.shards.reader import DocumentSpan
 
 _HASH, _DASHES, _SLASHES = ("#",), ("--",), ("//", "/*", "*")
