@@ -1,11 +1,14 @@
-"""What monitors cost: the train stage on real text, with them, by its own stopwatch; and without, for the whole step.
+"""What monitors, saves and the loader cost: the train stage on real text, by its own stopwatch and by its speed.
 
-    python benchmarks/monitors.py                         # 0.8m, 16 windows of 256 tokens, eager, 80 steps
-    python benchmarks/monitors.py --size 2.6m --steps 40
+    python benchmarks/overheads.py                        # 0.8m, 16 windows of 256 tokens, eager, 80 steps
+    python benchmarks/overheads.py --size 2.6m --steps 40 --save-every 20
 
-The share is time inside monitors over all time of training outside of held-out measurements. What those cost is printed
-apart: the small measurement itself, and what monitors add to it (filling in the middle, a few continuations). Runs with
-and without take turns; each half of the turns begins with another one.
+A share is time that training stands still for one of them over all its time outside of held-out measurements; what a
+save does in the background shows in the speed alone. Runs of the three kinds take turns, in another order each time:
+
+    plain      without monitors, without saves
+    monitors   with monitors as a recipe has them
+    saves      with monitors, and a checkpoint every `--save-every` steps (weights, optimizer: 12 bytes a parameter)
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("--size", default="0.8m")
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--save-every", type=int, default=20)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -66,31 +70,32 @@ def main() -> None:
         make_data(folder, 4096)
         split(folder)
         settings = {"steps": chosen.steps, "batch": 16, "compile": "off", "eval_every": chosen.steps, "log_every": 10}
-        stages = {
-            kind: TrainStage.model_validate({"train": settings | more, "model": {"size": chosen.size}, "context": 256})
-            for kind, more in (("with", {}), ("without", {"monitor": None}))
+        kinds: dict[str, dict[str, object]] = {
+            "plain": {"checkpoints": {"every": 10**6}, "monitor": None},
+            "monitors": {"checkpoints": {"every": 10**6}},
+            "saves": {"checkpoints": {"every": chosen.save_every}},
         }
-        lines: dict[str, list[Line]] = {"with": [], "without": []}
+        lines: dict[str, list[Line]] = {kind: [] for kind in kinds}
         for turn in range(chosen.turns):
-            for kind in sorted(stages, reverse=bool(turn % 2)):
-                lines[kind] += run(folder, f"{kind}-{turn}", stages[kind])
-    _print(chosen.size, lines)
+            for kind in sorted(kinds, reverse=bool(turn % 2)):
+                block = {"train": settings | kinds[kind], "model": {"size": chosen.size}, "context": 256}
+                lines[kind] += run(folder, f"{kind}-{turn}", TrainStage.model_validate(block))
+    _print(chosen, lines)
 
 
-def _print(size: str, lines: dict[str, list[Line]]) -> None:
-    seconds = {place: sum(line[f"time/{place}_s"] for line in lines["with"]) for place in PLACES}
-    outside = sum(seconds.values()) - seconds["evaluate"]
+def _print(chosen: argparse.Namespace, lines: dict[str, list[Line]]) -> None:
+    print(f"{chosen.size}, {torch.get_num_threads()} threads, {len(lines['plain'])} log lines of 10 steps a kind")
     inside = [place for place in PLACES if place != "evaluate"]
-    shares = [line["time/monitor_s"] / sum(line[f"time/{place}_s"] for place in inside) for line in lines["with"]]
-    print(f"{size}, {torch.get_num_threads()} threads, {len(lines['with'])} log lines of 10 steps")
-    middle, least = statistics.median(shares), min(shares)
-    print(
-        f"monitors: {seconds['monitor'] / outside:.2%} of training (log lines: median {middle:.2%}, least {least:.2%})"
-    )
+    for kind, place in (("monitors", "monitor"), ("saves", "checkpoint"), ("monitors", "data")):
+        shares = [line[f"time/{place}_s"] / sum(line[f"time/{other}_s"] for other in inside) for line in lines[kind]]
+        whole = sum(line[f"time/{place}_s"] for line in lines[kind])
+        of = sum(line[f"time/{other}_s"] for line in lines[kind] for other in inside)
+        print(f"{kind}: {place} {whole / of:.2%} of training (log lines: median {statistics.median(shares):.2%})")
+    plain = statistics.median(line["tokens_per_s"] for line in lines["plain"])
     for kind, found in lines.items():
         speeds = [line["tokens_per_s"] for line in found]
-        print(f"tokens/s {kind} monitors: best {max(speeds):,.0f}, median {statistics.median(speeds):,.0f}")
-    print("seconds: " + ", ".join(f"{place} {value:.2f}" for place, value in seconds.items()))
+        middle = statistics.median(speeds)
+        print(f"tokens/s {kind}: best {max(speeds):,.0f}, median {middle:,.0f} ({middle / plain - 1:+.1%})")
 
 
 if __name__ == "__main__":
