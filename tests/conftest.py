@@ -14,3 +14,6 @@ for name in list(os.environ):
     if name.startswith(("OWNLM_", "WANDB_", "MLFLOW_", "OPENAI_")):
         del os.environ[name]
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One test process a core: threads that wait for each other's cores make both slow.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
