@@ -38,10 +38,15 @@ class Suite(Protocol):
     Attributes:
         name: "humaneval", "multipl_e", "humaneval_infilling.single_line"; as `--suite` and results.json say it.
         max_tokens: an answer's length unless the recipe says another.
+        facts: recorded with the scores: where the data is, its sha256, and the conventions followed (prompt, stops).
+            Reads the data, as `problems` does.
     """
 
     name: str
     max_tokens: int
+
+    @property
+    def facts(self) -> Mapping[str, str]: ...  # noqa: D102
 
     def problems(self) -> Sequence[Problem]:
         """All of them, in the benchmark's order.
