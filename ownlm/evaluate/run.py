@@ -18,10 +18,10 @@ from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError
 from ownlm.evaluate.bits_per_byte import SplitBits, measure_split
+from ownlm.evaluate.company.hidden_lines import Entry, ask_all, examples, read_questions, summarize
+from ownlm.evaluate.company.prompts import Prompts
 from ownlm.evaluate.config import EvaluateConfig, EvaluateStage, HiddenLines
 from ownlm.evaluate.documents import open_splits, training_stream
-from ownlm.evaluate.hidden_lines import Entry, ask_all, examples, read_questions, summarize
-from ownlm.evaluate.prompts import Prompts
 from ownlm.evaluate.report import write_report
 from ownlm.evaluate.rivals import ModelRival, NgramRival, Rival
 from ownlm.model.decoder import Decoder

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from ownlm.evaluate.company.hidden_lines import Entry, ask_all, examples, judge, read_questions, summarize
+from ownlm.evaluate.company.lines import Question, questions_in
+from ownlm.evaluate.company.prompts import Prompts
 from ownlm.evaluate.config import HiddenLines, Order
-from ownlm.evaluate.hidden_lines import Entry, ask_all, examples, judge, read_questions, summarize
-from ownlm.evaluate.lines import Question, questions_in
-from ownlm.evaluate.prompts import Prompts
 from ownlm.pipeline.progress import SilentProgress, Task
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
 from tests.tokens.corpora import small

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ownlm.evaluate.company.lines import Question, questions_in
+from ownlm.evaluate.company.prompts import Prompts
 from ownlm.evaluate.config import HiddenLines, Order
-from ownlm.evaluate.lines import Question, questions_in
-from ownlm.evaluate.prompts import Prompts
 from ownlm.tokens.shards.reader import DocumentSpan
 from tests.tokens.corpora import program, small
 

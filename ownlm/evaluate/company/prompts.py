@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ownlm.evaluate.company.lines import Question
 from ownlm.evaluate.config import HiddenLines, Order
-from ownlm.evaluate.lines import Question
 from ownlm.tokens.objectives.layout import MARKERS, prefix_suffix_middle, suffix_prefix_middle
 from ownlm.tokens.vocabulary.load import Vocabulary
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ownlm.evaluate.company.lines import Question, choose_questions
+from ownlm.evaluate.company.prompts import Prompts
 from ownlm.evaluate.config import HiddenLines, Order
 from ownlm.evaluate.documents import tokens_of
 from ownlm.evaluate.hash_order import hash_order
-from ownlm.evaluate.lines import Question, choose_questions
-from ownlm.evaluate.prompts import Prompts
 from ownlm.evaluate.rivals import Rival
 from ownlm.evaluate.scores.edit_similarity import edit_similarity
 from ownlm.evaluate.scores.proportion import wilson_interval
