@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import math
 
-from ownlm.evaluate.scores.bootstrap import ratio_interval
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ownlm.evaluate.scores.bootstrap import mean_interval, ratio_interval, resampled_means
 
 
 def test_bootstrap_surrounds_the_ratio_and_repeats() -> None:
@@ -18,3 +23,33 @@ def test_bootstrap_narrows_with_more_documents() -> None:
     many = ratio_interval([1.0, 3.0] * 500, [1.0, 1.0] * 500, seed=0)
     assert many[1] - many[0] < (few[1] - few[0]) / 3
     assert math.isclose(sum(many) / 2, 2.0, abs_tol=0.05)
+
+
+def slow_means(values: list[float], seed: int, resamples: int) -> list[float]:
+    """Problems drawn one by one."""
+    generator = np.random.default_rng(seed)
+    return [
+        sum(values[i] for i in generator.integers(0, len(values), len(values))) / len(values) for _ in range(resamples)
+    ]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=2, max_size=12), st.integers(0, 2**32))
+@settings(max_examples=10)
+def test_means_drawn_again_are_distributed_as_if_drawn_one_by_one(values: list[float], seed: int) -> None:
+    fast, slow = resampled_means(values, seed, 4000), slow_means(values, seed + 1, 4000)
+    spread = np.std(values) / len(values) ** 0.5
+    assert abs(fast.mean() - np.mean(slow)) <= 0.12 * spread + 1e-12
+    assert fast.std() == pytest.approx(np.std(slow), rel=0.12, abs=1e-12)
+    assert fast.std() == pytest.approx(spread, rel=0.1, abs=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_the_interval_of_a_mean_lies_within_the_values_and_repeats(values: list[float]) -> None:
+    low, high = mean_interval(values, seed=1)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+    assert mean_interval(values, seed=1) == (low, high)
+
+
+def test_a_mean_needs_values() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        mean_interval([], seed=0)
