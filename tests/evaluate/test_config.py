@@ -6,7 +6,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from ownlm.evaluate.config import EvaluateConfig, HiddenLines
+from ownlm.evaluate.config import EvaluateConfig, EvaluateStage, HiddenLines
 
 
 def test_without_settings_every_suite_runs() -> None:
@@ -61,3 +61,41 @@ def test_settings_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TODAY = (
+    '{"evaluate":{"batch":32,"bits_per_byte":{"document_tokens":8192,"max_tokens":100000,"overlap":0.25,"seed":0},'
+    '"hidden_lines":{"examples":10,"lines":250,"max_tokens":64,"min_characters":8,"order":"suffix_first","seed":0,'
+    '"suffix_share":0.25},"ngram":{"max_tokens":20000000,"order":5}}}'
+)
+
+
+def test_settings_that_came_later_change_no_key_until_they_are_set() -> None:
+    assert EvaluateStage().canonical() == TODAY
+    set_now = EvaluateConfig.model_validate({"suites": {"humaneval": {}}})
+    assert "humaneval" in EvaluateStage(evaluate=set_now).canonical()
+    assert EvaluateConfig.model_validate(set_now.model_dump()) == set_now
+
+
+def test_suites_are_a_part_among_others() -> None:
+    alone = EvaluateConfig.model_validate([{"suites": {"humaneval": {"path": "HumanEval.jsonl.gz", "limit": 3}}}])
+    assert alone.bits_per_byte is alone.hidden_lines is None
+    assert alone.suites is not None
+    assert alone.suites["humaneval"].limit == 3
+    beside = EvaluateConfig.model_validate({"suites": {"humaneval": {}}})
+    assert beside.bits_per_byte is not None
+    assert EvaluateConfig.model_validate(["bits_per_byte"]).suites is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"k": [1, 10]}, "pass@10 needs at least 10 samples"),
+        ({"samples": 5, "temperature": 0.8, "k": [0]}, "k at least 1"),
+        ({"samples": 5}, "all the same at temperature 0"),
+        ({"paths": "x"}, "paths"),
+    ],
+)
+def test_how_a_suite_is_asked_has_to_make_sense(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        EvaluateConfig.model_validate({"suites": {"humaneval": settings}})
