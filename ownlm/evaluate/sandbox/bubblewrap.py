@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import PurePosixPath
 
-from ownlm.errors import SandboxError
+from ownlm.evaluate.sandbox import layout
 from ownlm.evaluate.sandbox.cgroup import Group, Hierarchy
 from ownlm.evaluate.sandbox.contained import Contained
 from ownlm.evaluate.sandbox.identity import program_uid
+from ownlm.evaluate.sandbox.meter import Meter
 from ownlm.evaluate.sandbox.program import Ended, Program
 from ownlm.evaluate.sandbox.seccomp import Machine
+from ownlm.evaluate.sandbox.tree import Tree
 
 
 class BubblewrapSandbox:
@@ -23,8 +24,12 @@ class BubblewrapSandbox:
     """
 
     def __init__(self, machine: Machine, hierarchy: Hierarchy | None) -> None:
-        self._machine = machine
+        self.machine = machine
         self._hierarchy = hierarchy
+
+    def meter(self) -> Meter:
+        """A new one, for one program (or a warm interpreter)."""
+        return Tree() if self._hierarchy is None else Group(self._hierarchy)
 
     def run(self, program: Program) -> list[Ended]:
         """Run the steps in turn, in one fresh folder; stops after the first that does not exit with 0.
@@ -32,11 +37,9 @@ class BubblewrapSandbox:
         Raises:
             SandboxError: containment itself failed.
         """
-        check(program)
+        layout.check(program)
         ended: list[Ended] = []
-        if self._hierarchy is None:
-            raise SandboxError("no control groups")
-        with Contained(program, Group(self._hierarchy), self._machine) as contained:
+        with Contained(program, self.meter(), self.machine) as contained:
             for step in program.steps:
                 ended.append(contained.run(step))
                 if (ended[-1].how, ended[-1].code) != ("exit", 0):
@@ -56,22 +59,6 @@ class BubblewrapSandbox:
             "system calls": "filtered",
             "network": "none",
         }
-
-
-def check(program: Program) -> None:
-    """That files stay in the folder and fit in it.
-
-    Raises:
-        SandboxError: they do not.
-    """
-    for path in map(PurePosixPath, program.files):
-        if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in str(path):
-            raise SandboxError("a program's file must be inside its folder", where=str(path),
-                               advice="give a path relative to the folder, without '..'")  # fmt: skip
-    size = sum(map(len, program.files.values()))
-    room = min((step.limits.disk_bytes for step in program.steps), default=size)
-    if size > room:
-        raise SandboxError(f"a program's files have {size} bytes, its folder {room}", advice="raise limits.disk_bytes")
 
 
 def missing() -> list[str]:

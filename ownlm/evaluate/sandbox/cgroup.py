@@ -7,6 +7,7 @@ named after the process that made them; those whose maker is gone are removed by
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -42,6 +43,8 @@ class Hierarchy:
 class Group:
     """One program's control group, in as many folders as the hierarchy has. A `Meter`."""
 
+    longest_look = 0.5  # the kernel itself keeps the limits of memory and processes
+
     def __init__(self, hierarchy: Hierarchy) -> None:
         name = f"ownlm-{_identity(os.getpid())}-{next(_counter)}"
         self._hierarchy = hierarchy
@@ -49,6 +52,7 @@ class Group:
         for folder in self._distinct():
             folder.mkdir()
         self._killed_before = 0
+        self._full = False
 
     def enter(self) -> list[str]:
         """Files the first process writes 0 to."""
@@ -60,6 +64,7 @@ class Group:
     def limit(self, limits: Limits) -> None:
         """Of the next step; peaks and counts begin anew where the kernel can."""
         memory, pids = self._folders["memory"], self._folders["pids"]
+        self._killed_before = self._killed()
         (pids / "pids.max").write_text(str(limits.processes + 2))  # the supervisor and bwrap's own process
         if self._hierarchy.version == 2:
             (memory / "memory.max").write_text(str(limits.memory_bytes))
@@ -67,7 +72,6 @@ class Group:
                 (memory / "memory.swap.max").write_text("0")
         else:
             self._limit_v1(memory, limits.memory_bytes)
-        self._killed_before = self._killed()
 
     def _limit_v1(self, memory: Path, limit: int) -> None:
         """Memory, and memory with swap, which must never be the smaller one."""
@@ -76,7 +80,12 @@ class Group:
             files.reverse()
         for file in files:
             with suppress(FileNotFoundError):  # no swap accounting
-                file.write_text(str(limit))
+                try:
+                    file.write_text(str(limit))
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        raise
+                    self._full = True  # what an earlier step left in memory is more than this one may have
         (memory / "memory.max_usage_in_bytes").write_text("0")
 
     def cpu_seconds(self) -> float:
@@ -94,7 +103,7 @@ class Group:
 
     def out_of_memory(self) -> bool:
         """Whether the kernel killed one of its processes for memory in this step."""
-        return self._killed() > self._killed_before
+        return self._full or self._killed() > self._killed_before
 
     def _killed(self) -> int:
         name = "memory.events" if self._hierarchy.version == 2 else "memory.oom_control"

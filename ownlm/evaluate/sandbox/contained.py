@@ -21,11 +21,12 @@ from typing import Self
 
 from ownlm.errors import SandboxError
 from ownlm.evaluate.sandbox import layout
+from ownlm.evaluate.sandbox.descriptors import Descriptor, memory_file, pipe, read_all
 from ownlm.evaluate.sandbox.identity import program_uid
 from ownlm.evaluate.sandbox.meter import Meter
-from ownlm.evaluate.sandbox.program import Ended, How, Limits, Program, Step
+from ownlm.evaluate.sandbox.program import Ended, Limits, Program, Step
 from ownlm.evaluate.sandbox.seccomp import Machine, filter_program
-from ownlm.evaluate.sandbox.watch import Streams, Watched, watch
+from ownlm.evaluate.sandbox.watch import Streams, conclude, watch
 
 _RLIMIT_CPU, _RLIMIT_DATA, _RLIMIT_NPROC = 0, 2, 6
 _SUPERVISOR = (files("ownlm.evaluate.sandbox") / "supervisor.pl").read_text()
@@ -72,34 +73,19 @@ class Contained:
         lost = not self._send(*parts, *step.command)
         watched = watch(self._streams, step.limits, self._meter, cpu_before, self._kill)
         cpu_seconds = self._meter.cpu_seconds() - cpu_before
-        how, code = self._judge(watched, step.limits, cpu_seconds)
-        if how is None or (lost and how == "exit"):
+        ended = conclude(step.limits, self._streams, watched, self._meter, cpu_seconds)
+        if ended is None or (lost and ended.how == "exit"):
             raise self._failed("a sandbox ended without saying how")
-        kept = step.limits.output_bytes
-        out, err = (bytes(text[:kept]) for text in self._streams.texts)
-        return Ended(how, code, out, err, cpu_seconds, watched.wall_seconds, self._meter.peak_bytes())
-
-    def _judge(self, watched: Watched, limits: Limits, cpu_seconds: float) -> tuple[How | None, int]:
-        """A limit that was passed counts, whether it was noticed before the end or only then."""
-        if self._meter.out_of_memory():
-            return "memory", int(signal.SIGKILL)
-        if watched.cut is not None:
-            return watched.cut, int(signal.SIGKILL)
-        if cpu_seconds > limits.cpu_seconds:
-            return "cpu", int(signal.SIGKILL)
-        if not watched.answer.endswith("\n"):
-            return None, 0
-        status = int(watched.answer)
-        return ("signal", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("exit", os.WEXITSTATUS(status))
+        return ended
 
     def _start(self) -> None:
         """Start everything up to the supervisor, which says that it is ready."""
-        pipes = {name: self._pipe() for name in ("orders", "stdout", "stderr", "answers", "info")}
+        pipes = {name: pipe(self._closing) for name in ("orders", "stdout", "stderr", "answers", "info")}
         inherited = {"answers": pipes["answers"][1], "info": pipes["info"][1]}
         contents = {"filter": filter_program(self._machine)}
         contents |= {path: text.encode() for path, text in layout.WRITTEN.items()}
         for name, content in contents.items():
-            inherited[name] = self._closing.enter_context(_memory_file(content))
+            inherited[name] = self._closing.enter_context(memory_file(content))
         self._process = subprocess.Popen(  # noqa: S603
             self._command(inherited), stdin=pipes["orders"][0], stdout=pipes["stdout"][1], stderr=pipes["stderr"][1],
             env={}, pass_fds=list(inherited.values()), start_new_session=True, cwd="/",
@@ -108,17 +94,15 @@ class Contained:
             inside.close()
         self._orders = pipes["orders"][1]
         self._streams = Streams((pipes["stdout"][0], pipes["stderr"][0]), pipes["answers"][0])
-        info = _read_all(pipes["info"][0])
+        info = read_all(pipes["info"][0])
         answer = b""
         while not answer.endswith(b"\n") and (piece := os.read(self._streams.answers, 64)):
             answer += piece
         if answer != b"ready\n" or not info:
             raise self._failed("bubblewrap cannot contain programs on this machine")
         child = int(json.loads(info)["child-pid"])
-        self._pidfd = self._closing.enter_context(_Descriptor(os.pidfd_open(child)))
+        self._pidfd = self._closing.enter_context(Descriptor(os.pidfd_open(child)))
         self._meter.follow(child)
-        for descriptor in (*self._streams.output, self._streams.answers):
-            os.set_blocking(descriptor, False)
 
     def _command(self, inherited: Mapping[str, int]) -> list[str]:
         disk = max((step.limits.disk_bytes for step in self._program.steps), default=Limits().disk_bytes)
@@ -128,7 +112,7 @@ class Contained:
         uid = program_uid()
         drop = [] if uid is None else ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         written = {path: inherited[path] for path in layout.WRITTEN}
-        numbers = (inherited["answers"], self._machine.prctl, self._machine.prlimit64)
+        numbers = (inherited["answers"], self._machine.prctl, self._machine.prlimit64, self._machine.memfd_create)
         return [
             "/bin/sh", "-c", script, "sh", *joins, *drop, "bwrap", *layout.options(self._program.reads, disk, written),
             "--seccomp", str(inherited["filter"]), "--info-fd", str(inherited["info"]),
@@ -171,7 +155,7 @@ class Contained:
     def _failed(self, what: str) -> SandboxError:
         self._kill()
         os.set_blocking(self._streams.output[1], True)
-        said = bytes(self._streams.texts[1]) + _read_all(self._streams.output[1])
+        said = bytes(self._streams.texts[1]) + read_all(self._streams.output[1])
         return SandboxError(f"{what}: {said.decode(errors='replace').strip()[-500:] or 'nothing was said'}",
                             advice="see docs/sandbox.md for what is needed")  # fmt: skip
 
@@ -184,38 +168,3 @@ class Contained:
         finally:
             self._closing.close()
             self._meter.close()
-
-    def _pipe(self) -> tuple[_Descriptor, _Descriptor]:
-        reading, writing = (self._closing.enter_context(_Descriptor(end)) for end in os.pipe())
-        return reading, writing
-
-
-class _Descriptor(int):
-    """A file descriptor that is closed once, at the end of a context or before."""
-
-    _open = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Once; later calls do nothing."""
-        if self._open:
-            self._open = False
-            os.close(self)
-
-
-def _memory_file(content: bytes) -> _Descriptor:
-    """Of the content, to be read from its beginning."""
-    descriptor = _Descriptor(os.memfd_create("ownlm"))
-    os.write(descriptor, content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def _read_all(descriptor: int) -> bytes:
-    pieces = iter(lambda: os.read(descriptor, 65536), b"")
-    return b"".join(pieces)

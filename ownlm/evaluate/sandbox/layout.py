@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from ownlm.errors import SandboxError
+from ownlm.evaluate.sandbox.program import Program
 
 FOLDER = "/tmp/program"  # noqa: S108 # inside: a file system of the program's own
 HOME = FOLDER
@@ -42,12 +45,16 @@ def options(reads: Iterable[Path], disk_bytes: int, written: Mapping[str, int]) 
         "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--as-pid-1", "--hostname", "sandbox", "--clearenv",
         *(part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)),
         *_machine(), "--perms", "0755", "--dir", "/etc", *_configuration(),
-        *(part for path, descriptor in written.items() for part in ("--perms", "0444", "--ro-bind-data", str(descriptor), path)),
-        *(part for path in reads for part in ("--ro-bind", str(path), str(path))),
+        *_written(written), *(part for path in reads for part in ("--ro-bind", str(path), str(path))),
         "--proc", "/proc", "--dev", "/dev", *size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",  # noqa: S108
         *size, "--perms", "1777", "--tmpfs", "/tmp", "--dir", FOLDER, "--chdir", FOLDER,  # noqa: S108
         "--remount-ro", "/",
     ]  # fmt: skip
+
+
+def _written(descriptors: Mapping[str, int]) -> list[str]:
+    pairs = descriptors.items()
+    return [part for path, number in pairs for part in ("--perms", "0444", "--ro-bind-data", str(number), path)]
 
 
 def _machine() -> list[str]:
@@ -64,3 +71,19 @@ def _machine() -> list[str]:
 def _configuration() -> list[str]:
     found = (path for pattern in _ETC for path in sorted(Path("/etc").glob(pattern)))
     return [part for path in found for part in ("--ro-bind", str(path), str(path))]
+
+
+def check(program: Program) -> None:
+    """That files stay in the folder and fit in it.
+
+    Raises:
+        SandboxError: they do not.
+    """
+    for path in map(PurePosixPath, program.files):
+        if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in str(path):
+            raise SandboxError("a program's file must be inside its folder", where=str(path),
+                               advice="give a path relative to the folder, without '..'")  # fmt: skip
+    size = sum(map(len, program.files.values()))
+    room = min((step.limits.disk_bytes for step in program.steps), default=size)
+    if size > room:
+        raise SandboxError(f"a program's files have {size} bytes, its folder {room}", advice="raise limits.disk_bytes")

@@ -10,6 +10,11 @@ from ownlm.evaluate.sandbox.program import Limits
 class Meter(Protocol):
     """Of one program's processes."""
 
+    @property
+    def longest_look(self) -> float:
+        """Seconds that may pass from one look at it to the next."""
+        ...
+
     def enter(self) -> list[str]:
         """Files the first process writes 0 to, to be measured; none where nothing is to be joined."""
         ...

@@ -20,8 +20,8 @@ _NUMBER, _ARCHITECTURE = 0, 4
 _LOAD, _JUMP_EQUAL, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 
-# Flags of clone(): new mount, cgroup, uts, ipc, user, pid, network, time namespaces.
-_NEW_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000 | 0x00000080
+# Flags of clone(): new mount, cgroup, uts, ipc, user, pid, network namespaces.
+_NEW_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 
@@ -64,7 +64,7 @@ class Machine:
         audit: AUDIT_ARCH_* of its native calls.
         column: in the tables of this module.
         x32: whether calls with bit 30 set are a second table of numbers, which must not be a way around the first.
-        prctl, prlimit64: numbers the supervisor calls by.
+        prctl, prlimit64, memfd_create: numbers the supervisor calls by.
     """
 
     audit: int
@@ -76,12 +76,15 @@ class Machine:
     socketpair: int
     prctl: int
     prlimit64: int
+    memfd_create: int
 
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, 0, True, clone=56, ioctl=16, socket=41, socketpair=53, prctl=157, prlimit64=302),
-    "aarch64": Machine(0xC00000B7, 1, False, clone=220, ioctl=29, socket=198, socketpair=199, prctl=167, prlimit64=261),
-}
+    "x86_64": Machine(0xC000003E, 0, True, clone=56, ioctl=16, socket=41, socketpair=53,
+                      prctl=157, prlimit64=302, memfd_create=319),
+    "aarch64": Machine(0xC00000B7, 1, False, clone=220, ioctl=29, socket=198, socketpair=199,
+                       prctl=167, prlimit64=261, memfd_create=279),
+}  # fmt: skip
 
 
 def machine() -> Machine | None:

@@ -7,12 +7,14 @@
 use strict;
 use warnings;
 
-my ($answers_fd, $prctl, $prlimit) = @ARGV;
+my ($answers_fd, $prctl, $prlimit, $memfd_create) = @ARGV;
 
 # Not dumpable: no step can open the descriptors of this process through /proc/1/fd and answer in its name.
 syscall($prctl + 0, 4, 0, 0, 0, 0) == 0 or die "prctl: $!\n";
 open(my $answers, '>&=', $answers_fd) or die "answers: $!\n";
 fcntl($answers, 2, 1) or die "close-on-exec: $!\n";
+
+binmode STDIN;
 
 sub text {
     my ($length, $text) = ('', '');
@@ -30,18 +32,20 @@ sub write_file {
     (print {$file} $content and close $file) or die "$path: $!\n";
 }
 
-# The step's stdin: a file without a name, so that no program waits for a writer.
+# The step's stdin: a file without a name, so that no program waits for a writer, nor does it count in the folder.
 sub input {
     my ($content) = @_;
-    write_file('/tmp/.stdin', $content);
-    open(my $file, '<:raw', '/tmp/.stdin') or die "stdin: $!\n";
-    unlink '/tmp/.stdin';
+    my $memory = syscall($memfd_create + 0, my $name = 'stdin', 1);
+    $memory >= 0 or die "memfd_create: $!\n";
+    open(my $file, '+<&=', $memory) or die "stdin: $!\n";
+    binmode $file;
+    (print {$file} $content and seek $file, 0, 0) or die "stdin: $!\n";
     return $file;
 }
 
 sub start {
     my ($input, $limits, $environment, @command) = @_;
-    open(STDIN, '<&', $input) or die "stdin: $!\n";
+    open(STDIN, '+<&', $input) or die "stdin: $!\n";
     for my $limit (split /;/, $limits) {
         my ($resource, $soft, $hard) = split / /, $limit;
         syscall($prlimit + 0, 0, $resource + 0, pack('QQ', $soft, $hard), 0) == 0 or die "limit $limit: $!\n";

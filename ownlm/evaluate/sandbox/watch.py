@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ownlm.evaluate.sandbox.meter import Meter
-from ownlm.evaluate.sandbox.program import How, Limits
+from ownlm.evaluate.sandbox.program import Ended, How, Limits
 
 _CPUS = os.cpu_count() or 1
-_SHORTEST, _LONGEST = 0.01, 0.5  # seconds between two looks at the CPU time
+_SHORTEST_LOOK = 0.01  # seconds from one look at what was used to the next
 
 
 @dataclass
 class Streams:
-    """The reading ends of a step's pipes, non-blocking.
+    """The reading ends of a step's pipes.
 
     Attributes:
         output: descriptors of stdout, stderr.
@@ -58,16 +59,19 @@ def watch(streams: Streams, limits: Limits, meter: Meter, cpu_before: float, kil
         for descriptor, text in zip(
             (*streams.output, streams.answers), (*streams.texts, streams.answered), strict=True
         ):
+            os.set_blocking(descriptor, False)
             selector.register(descriptor, selectors.EVENT_READ, text)
         while selector.get_map() and not streams.answered.endswith(b"\n"):
             now = time.monotonic()
             left = started + limits.wall_seconds - now
-            if cut is None and (reached := _reached(streams, limits, left)):
-                cut = reached
-            elif cut is None and now >= look:
+            if any(len(text) > limits.output_bytes for text in streams.texts):
+                cut = "output"
+            elif left <= 0:
+                cut = "wall"
+            elif now >= look:
                 remaining = limits.cpu_seconds - (meter.cpu_seconds() - cpu_before)
                 cut = "cpu" if remaining <= 0 else "memory" if meter.out_of_memory() else None
-                look = now + min(max(remaining / _CPUS, _SHORTEST), _LONGEST)
+                look = now + min(max(remaining / _CPUS, _SHORTEST_LOOK), meter.longest_look)
             if cut is not None:
                 kill()
                 break
@@ -77,15 +81,30 @@ def watch(streams: Streams, limits: Limits, meter: Meter, cpu_before: float, kil
     for descriptor, text in zip(streams.output, streams.texts, strict=True):
         while len(text) <= limits.output_bytes and _read(descriptor, text):
             pass
-    if cut is None:
-        cut = _reached(streams, limits, 1.0)
     return Watched(cut, streams.answered.decode(), time.monotonic() - started)
 
 
-def _reached(streams: Streams, limits: Limits, left: float) -> How | None:
-    if any(len(text) > limits.output_bytes for text in streams.texts):
-        return "output"
-    return "wall" if left <= 0 else None
+def conclude(limits: Limits, streams: Streams, watched: Watched, meter: Meter, cpu_seconds: float) -> Ended | None:
+    """How the step ended; None when nothing says so, which is not the step's doing.
+
+    A limit that was passed counts, whether it was noticed before the end or only then: the same program ends the same
+    way however often it was looked at.
+    """
+    code = int(signal.SIGKILL)
+    how: How | None = watched.cut
+    if meter.out_of_memory():
+        how = "memory"
+    elif how is None and any(len(text) > limits.output_bytes for text in streams.texts):
+        how = "output"
+    elif how is None and cpu_seconds > limits.cpu_seconds:
+        how = "cpu"
+    elif how is None:
+        if not watched.answer.endswith("\n"):
+            return None
+        status = int(watched.answer)
+        how, code = ("signal", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("exit", os.WEXITSTATUS(status))
+    out, err = (bytes(text[: limits.output_bytes]) for text in streams.texts)
+    return Ended(how, code, out, err, cpu_seconds, watched.wall_seconds, meter.peak_bytes())
 
 
 def _read(descriptor: int, text: bytearray) -> bool:
