@@ -133,7 +133,7 @@ def read_samples(folder: Path) -> list[Sample]:
     ran: dict[tuple[Any, ...], dict[str, Any]] = {}
     if (folder / RUNS).exists():
         ran = {tuple(line[name] for name in _NAMES): line for line in read_lines(folder / RUNS)}
-    unknown = {"output": "", "cpu_seconds": 0.0, "retried": False}
+    unknown: dict[str, Any] = {"output": "", "cpu_seconds": 0.0, "retried": False}
     lines = read_lines(folder / SAMPLES)
     return [Sample(**(unknown | line | ran.get(tuple(line[name] for name in _NAMES), {}))) for line in lines]
 

@@ -1,7 +1,7 @@
 """`Page`: one self-contained HTML file a person reads: facts, tables, charts, code.
 
-No script, no request to anywhere (the page forbids itself any), light and dark, made for paper too. Everything
-given is text: nothing in it becomes markup. The same calls give the same bytes.
+No request to anywhere (the page forbids itself any), no script but one that is given (allowed by its hash), light and
+dark, made for paper too. Everything given is text: nothing in it becomes markup. The same calls give the same bytes.
 
     page = Page("Training", "2.6 M parameters on 12.1 MB of code")
     page.facts({"Loss": 1.234, "Steps": 900})
@@ -11,6 +11,8 @@ given is text: nothing in it becomes markup. The same calls give the same bytes.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -35,11 +37,13 @@ class Page:
     Args:
         title: the page's heading and its name in the browser.
         subtitle: one line below it.
+        script: our own JavaScript, run once the page is there; nothing that anybody gave may be part of it.
     """
 
-    def __init__(self, title: str, subtitle: str = "") -> None:
+    def __init__(self, title: str, subtitle: str = "", script: str = "") -> None:
         self.title = title
         self.subtitle = subtitle
+        self.script = script
         self._blocks: list[Html] = []
         self._anchors: set[str] = set()
 
@@ -149,14 +153,18 @@ class Page:
     def html(self) -> str:
         """The whole page."""
         subtitle = f'<p class="subtitle">{text(self.subtitle)}</p>' if self.subtitle else ""
+        policy, script = _POLICY, ""
+        if self.script:
+            digest = base64.b64encode(hashlib.sha256(self.script.encode()).digest()).decode()
+            policy, script = f"{_POLICY}; script-src 'sha256-{digest}'", f"<script>{self.script}</script>\n"
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
             f'<link rel="icon" href="data:,">\n<title>{text(self.title)}</title>\n'
             f"<style>\n{stylesheet()}</style>\n</head>\n"
-            f"<body>\n<header><h1>{text(self.title)}</h1>{subtitle}</header>\n<main>\n{self.body()}\n</main>\n</body>\n</html>\n"
+            f"<body>\n<header><h1>{text(self.title)}</h1>{subtitle}</header>\n<main>\n{self.body()}\n</main>\n{script}</body>\n</html>\n"
         )
 
     def write(self, path: Path) -> None:
