@@ -81,7 +81,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
         Stage(
             "evaluate",
             "ownlm.evaluate.run:evaluate",
-            1,
+            2,
             EvaluateStage(evaluate=recipe.evaluate),
             {"train": "train", "shards": "shards", "vocabulary": "vocabulary"},
         ),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ownlm.evaluate.config import BitsPerByte
-from ownlm.evaluate.documents import HeldOut, choose
+from ownlm.evaluate.documents import choose
 from ownlm.evaluate.rivals import Rival
 from ownlm.evaluate.scores.bootstrap import ratio_interval
 from ownlm.pipeline.progress import Progress
@@ -34,6 +34,7 @@ class SplitBits:
         bits_per_byte: by rival.
         intervals: 95 % bootstrap over documents, by rival.
         by_repo: bits per byte of the first rival, by repository.
+        by_language: the same, by language.
     """
 
     documents: int
@@ -43,6 +44,7 @@ class SplitBits:
     bits_per_byte: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     by_repo: dict[str, float]
+    by_language: dict[str, float]
 
 
 def measure_split(
@@ -80,13 +82,14 @@ def measure_split(
         bytes=sum(sizes),
         bits_per_byte={rival: sum(found) / sum(sizes) for rival, found in bits.items()},
         intervals={rival: ratio_interval(found, sizes, settings.seed) for rival, found in bits.items()},
-        by_repo=_by_repo(chosen, next(iter(bits.values())), sizes),
+        by_repo=_grouped([document.span.repo for document in chosen], next(iter(bits.values())), sizes),
+        by_language=_grouped([document.span.language for document in chosen], next(iter(bits.values())), sizes),
     )
 
 
-def _by_repo(chosen: Sequence[HeldOut], bits: Sequence[float], sizes: Sequence[int]) -> dict[str, float]:
+def _grouped(names: Sequence[str], bits: Sequence[float], sizes: Sequence[int]) -> dict[str, float]:
     sums: dict[str, tuple[float, int]] = {}
-    for document, found, size in zip(chosen, bits, sizes, strict=True):
-        before = sums.get(document.span.repo, (0.0, 0))
-        sums[document.span.repo] = (before[0] + found, before[1] + size)
-    return {repo: found / size for repo, (found, size) in sorted(sums.items())}
+    for name, found, size in zip(names, bits, sizes, strict=True):
+        before = sums.get(name, (0.0, 0))
+        sums[name] = (before[0] + found, before[1] + size)
+    return {name: found / size for name, (found, size) in sorted(sums.items())}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines, RepositoryTests
 from ownlm.evaluate.suites.settings import SuiteSettings
 from ownlm.recipe.base import Config, PartsConfig
-
-Order = Literal["suffix_first", "prefix_first", "left_to_right"]
 
 
 class BitsPerByte(Config):
@@ -23,20 +22,6 @@ class BitsPerByte(Config):
         0.25, ge=0, le=0.95, description="part of each window that repeats the one before, as context for the rest"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="which documents are taken")
-
-
-class HiddenLines(Config):
-    """How often the model writes a hidden line of held-out code exactly as its author did."""
-
-    lines: int = Field(250, ge=1, le=100_000, description="lines hidden, one at a time, spread over all held-out files")
-    order: Order = Field(
-        "suffix_first", description="layout of the question; left_to_right hides the text after the line"
-    )
-    min_characters: int = Field(8, ge=1, description="shorter lines are not asked")
-    max_tokens: int = Field(64, ge=1, description="tokens the model may write for a line")
-    suffix_share: float = Field(0.25, ge=0, le=0.9, description="part of the context given to the text after the line")
-    examples: int = Field(10, ge=0, le=1000, description="lines shown on the report, chosen by hash, not by success")
-    seed: int = Field(0, ge=0, lt=2**63, description="which lines are taken")
 
 
 class Ngram(Config):
@@ -72,12 +57,26 @@ class SuiteRun(SuiteSettings):
 class EvaluateConfig(PartsConfig):
     """The recipe's `evaluate` block: suites that are on unless they are null, or a list of those that are on."""
 
-    parts: ClassVar[tuple[str, ...]] = ("bits_per_byte", "hidden_lines", "suites")
-    unless_set: ClassVar[tuple[str, ...]] = ("suites", "unsafe")
+    parts: ClassVar[tuple[str, ...]] = (
+        "bits_per_byte",
+        "hidden_lines",
+        "hidden_blocks",
+        "hidden_bodies",
+        "repository_tests",
+        "suites",
+    )
+    unless_set: ClassVar[tuple[str, ...]] = ("hidden_blocks", "hidden_bodies", "repository_tests", "suites", "unsafe")
     """Settings that came later: left out of what is saved and keyed while nobody set them."""
 
     bits_per_byte: BitsPerByte | None = Field(BitsPerByte(), description="bits per byte of held-out code")
     hidden_lines: HiddenLines | None = Field(HiddenLines(), description="single lines hidden in held-out files")
+    hidden_blocks: HiddenBlocks | None = Field(
+        None, description="insides of ifs, loops, tries hidden in held-out files"
+    )
+    hidden_bodies: HiddenBodies | None = Field(None, description="function bodies hidden in held-out files")
+    repository_tests: RepositoryTests | None = Field(
+        None, description="function bodies judged by the tests of the repository they are from"
+    )
     suites: dict[str, SuiteRun] | None = Field(
         None, min_length=1, description="benchmarks whose answers are run in a sandbox, as {suite: {settings}}"
     )

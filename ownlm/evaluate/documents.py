@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ownlm.errors import CorpusError
 from ownlm.evaluate.hash_order import hash_order
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
+from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.tokens.vocabulary.special import SpecialTokens
 
 SPLITS = ("heldout_repos", "heldout_files")
@@ -53,6 +54,14 @@ def open_splits(shards: Path, cache: Path | None = None) -> dict[str, ShardReade
 def tokens_of(reader: ShardReader, span: DocumentSpan) -> NDArray[Any]:
     """The tokens of a document's text."""
     return reader.tokens[span.text_start : span.stop]
+
+
+def texts_of(
+    reader: ShardReader, vocabulary: Vocabulary, spans: Iterable[DocumentSpan] | None = None
+) -> Iterator[tuple[DocumentSpan, str]]:
+    """Documents of a split with their texts: these, or all."""
+    for span in _spans(reader) if spans is None else spans:
+        yield span, vocabulary.decode_bytes(tokens_of(reader, span).tolist()).decode("utf-8", errors="replace")
 
 
 def choose(reader: ShardReader, max_tokens: int, document_tokens: int, seed: int) -> list[HeldOut]:

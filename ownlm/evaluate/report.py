@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ownlm.evaluate.company.report import add_regions
+from ownlm.evaluate.report_suites import add_suites, suite_facts
 from ownlm.web.page import Page
 
 NAMES = {
@@ -31,6 +33,9 @@ def write_report(results: Mapping[str, Any], path: Path) -> None:
     if "hidden_lines" in results:
         _lines(page, results, names)
         _examples(page, results, names)
+    add_regions(page, results, names)
+    if "suites" in results:
+        add_suites(page, results)
     page.write(path)
 
 
@@ -40,6 +45,8 @@ def _facts(results: Mapping[str, Any]) -> dict[str, object]:
         facts[f"Bits per byte, {SPLITS[split]}"] = values["model"]
     if "hidden_lines" in results:
         facts["Hidden lines exact"] = _percent(results["hidden_lines"]["model"]["exact_match"])
+    if "suites" in results:
+        facts |= suite_facts(results)
     facts["n-grams counted"] = results["ngram"]["ngrams"]
     return facts
 
@@ -60,6 +67,8 @@ def _bits(page: Page, results: Mapping[str, Any], names: Mapping[str, str]) -> N
         intervals = results["bits_per_byte_95"][split]
         rows = [[names[rival], value, _interval(intervals[rival], "{:.3f}")] for rival, value in values.items()]
         page.table(["rival", "bits per byte", "95 % interval"], rows, title=title)
+        by_language = sorted(results["bits_per_byte_by_language"][split].items(), key=lambda item: -item[1])
+        page.table(["language", "bits per byte, model"], by_language, title="By language")
         by_repo = sorted(results["bits_per_byte_by_repo"][split].items(), key=lambda item: -item[1])
         page.table(["repository", "bits per byte, model"], by_repo[:20], title="Hardest repositories")
 

@@ -2,7 +2,7 @@
 
     shards/train ──► 5-gram ──────┐
     train ──► model, untrained ───┼──► bits per byte on heldout_repos and heldout_files
-    shards/heldout_* ─────────────┴──► hidden lines of heldout_files
+    shards/heldout_* ─────────────┴──► hidden lines, blocks, function bodies of heldout_files
 
 Deterministic: documents and lines are chosen by hash, decoding is greedy, figures are rounded to six digits.
 Memory: the n-gram counts dominate, about 60 bytes a training token while counting.
@@ -18,9 +18,8 @@ from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError
 from ownlm.evaluate.bits_per_byte import SplitBits, measure_split
-from ownlm.evaluate.company.hidden_lines import Entry, ask_all, examples, read_questions, summarize
-from ownlm.evaluate.company.prompts import Prompts
-from ownlm.evaluate.config import EvaluateConfig, EvaluateStage, HiddenLines
+from ownlm.evaluate.company.stage import HiddenParts
+from ownlm.evaluate.config import EvaluateConfig, EvaluateStage
 from ownlm.evaluate.documents import open_splits, training_stream
 from ownlm.evaluate.report import write_report
 from ownlm.evaluate.rivals import ModelRival, NgramRival, Rival
@@ -33,6 +32,7 @@ from ownlm.tokens.vocabulary.load import Vocabulary
 
 RESULTS = "results.json"
 UNTRAINED_SEED = 0
+HIDDEN = ("hidden_lines", "hidden_blocks", "hidden_bodies")
 
 
 def evaluate(context: StageContext) -> Metrics:
@@ -62,9 +62,9 @@ def evaluate(context: StageContext) -> Metrics:
             for name, reader in splits.items()
         }
         results |= _bits_results(measured)
-    if config.hidden_lines is not None and "heldout_files" in splits:
-        prompts = Prompts(vocabulary, decoder.architecture.context, config.hidden_lines)
-        results |= _line_results(context, config.hidden_lines, rivals, splits["heldout_files"], vocabulary, prompts)
+    if "heldout_files" in splits:
+        files, room = splits["heldout_files"], decoder.architecture.context
+        results |= _hidden_results(config, HiddenParts(rivals, files, vocabulary, room, context.progress))
     (context.out / RESULTS).write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_report(results, context.out / "report" / "index.html")
     return headline(results)
@@ -76,9 +76,10 @@ def headline(results: Mapping[str, Any]) -> dict[str, JsonValue]:
     for split, by_rival in results.get("bits_per_byte", {}).items():
         for rival, value in by_rival.items():
             figures[f"bits_per_byte.{split}.{rival}"] = value
-    for rival, scores in results.get("hidden_lines", {}).items():
-        for score in ("exact_match", "edit_similarity"):
-            figures[f"hidden_lines.{rival}.{score}"] = scores[score]
+    for part in HIDDEN:
+        for rival, scores in results.get(part, {}).items():
+            for score in ("exact_match", "edit_similarity"):
+                figures[f"{part}.{rival}.{score}"] = scores[score]
     return figures
 
 
@@ -142,28 +143,16 @@ def _bits_results(measured: Mapping[str, SplitBits]) -> dict[str, Any]:
             for name, split in measured.items()
         },
         "bits_per_byte_by_repo": {name: rounded(split.by_repo) for name, split in measured.items()},
+        "bits_per_byte_by_language": {name: rounded(split.by_language) for name, split in measured.items()},
     }
 
 
-def _line_results(
-    context: StageContext,
-    settings: HiddenLines,
-    rivals: Mapping[str, Rival],
-    reader: ShardReader,
-    vocabulary: Vocabulary,
-    prompts: Prompts,
-) -> dict[str, Any]:
-    """Empty when no line of the split is worth asking."""
-    questions = read_questions(reader, vocabulary, settings)
-    if not questions:
-        return {}
-    entries = {name: Entry(rival, settings.order) for name, rival in rivals.items()}
-    entries["ngram"] = Entry(rivals["ngram"], "left_to_right")
-    if settings.order != "left_to_right":
-        entries["model_left_to_right"] = Entry(rivals["model"], "left_to_right")
-    answers = ask_all(questions, entries, prompts, context.progress)
-    return {
-        "hidden_lines": {name: summarize(given, questions) for name, given in answers.items()},
-        "hidden_lines_order": {name: entry.order for name, entry in entries.items()},
-        "examples": examples(questions, answers, settings),
-    }
+def _hidden_results(config: EvaluateConfig, hidden: HiddenParts) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if config.hidden_lines is not None:
+        found |= hidden.lines(config.hidden_lines)
+    if config.hidden_blocks is not None:
+        found |= hidden.blocks(config.hidden_blocks)
+    if config.hidden_bodies is not None:
+        found |= hidden.bodies(config.hidden_bodies)
+    return found

@@ -60,6 +60,7 @@ def test_figures_by_repository_are_of_our_model() -> None:
     )
     assert set(found.by_repo) == {reader.document(index).repo for index in range(reader.documents)}
     assert found.repos == len(found.by_repo)
+    assert found.by_language == {"Python": pytest.approx(found.bits_per_byte["model"])}
     assert min(found.by_repo.values()) <= found.bits_per_byte["model"] <= max(found.by_repo.values())
 
 

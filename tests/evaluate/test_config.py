@@ -6,7 +6,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from ownlm.evaluate.config import EvaluateConfig, EvaluateStage, HiddenLines
+from ownlm.evaluate.company.config import HiddenLines
+from ownlm.evaluate.config import EvaluateConfig, EvaluateStage
 
 
 def test_without_settings_every_suite_runs() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ownlm.errors import ArtifactError, CorpusError
-from ownlm.evaluate.config import BitsPerByte, EvaluateConfig, EvaluateStage, HiddenLines, Ngram
+from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines
+from ownlm.evaluate.config import BitsPerByte, EvaluateConfig, EvaluateStage, Ngram
 from ownlm.evaluate.run import evaluate
 from ownlm.model.load import save_model
 from ownlm.pipeline.stage import StageContext
@@ -126,3 +127,18 @@ def test_a_damaged_model_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError):
         evaluate(context)
     assert not (context.out / "results.json").exists()
+
+
+def test_blocks_and_bodies_are_asked_where_a_recipe_says_so(tmp_path: Path) -> None:
+    blocks, bodies = HiddenBlocks(count=6, min_lines=1, max_tokens=16, examples=1), HiddenBodies(count=6, max_tokens=16)
+    config = EvaluateConfig(bits_per_byte=None, hidden_lines=None, hidden_blocks=blocks, hidden_bodies=bodies)
+    context = context_of(tmp_path, config)
+    figures, results = evaluate(context), results_of(context)
+    for part in ("hidden_blocks", "hidden_bodies"):
+        assert {scores["n"] for scores in results[part].values()} == {6}
+        assert set(results[part]) == {"model", "untrained", "ngram", "model_left_to_right"}
+        assert figures[f"{part}.model.edit_similarity"] == results[part]["model"]["edit_similarity"]
+        assert results[part]["model"]["by_language"]["Python"]["n"] == 6
+    page = (context.out / "report" / "index.html").read_text()
+    assert "Hidden function bodies" in page
+    assert "Hidden blocks" in page

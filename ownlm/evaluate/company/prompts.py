@@ -1,4 +1,4 @@
-"""A hidden line as a question in tokens, and generated tokens as the text of a line.
+"""A hidden part of a file as a question in tokens, and generated tokens as text.
 
 The layouts are training's. A prefix never ends in the indentation's last blank: in tokens `    return` is three blanks
 and ` return`, so that blank is taken back, and the answer has to begin with it. Serving does the same, and the n-gram
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from ownlm.evaluate.company.lines import Question
-from ownlm.evaluate.config import HiddenLines, Order
+from ownlm.evaluate.company.config import Order
+from ownlm.evaluate.company.question import Question
 from ownlm.tokens.objectives.layout import MARKERS, prefix_suffix_middle, suffix_prefix_middle
 from ownlm.tokens.vocabulary.load import Vocabulary
 
@@ -32,34 +33,51 @@ class Prompt:
     taken_back: str
 
 
+class Room(Protocol):
+    """What the context is to hold beside the text before: a part of some block of settings."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Of the answer."""
+        ...
+
+    @property
+    def suffix_share(self) -> float:
+        """Of the rest, for the text after."""
+        ...
+
+
 class Prompts:
     """Turns questions into prompts for one context length.
 
     Args:
         vocabulary: the model's.
         context: tokens the model can look at, its answer included.
-        settings: room for the answer, share of the text after the line.
+        settings: room for the answer, share of the text after it.
+        one_line: answers end with their line, and may fill a quarter of the context; else half of it.
     """
 
-    def __init__(self, vocabulary: Vocabulary, context: int, settings: HiddenLines) -> None:
-        self._vocabulary = vocabulary
-        self.limit = min(settings.max_tokens, max(1, context // 4))
+    def __init__(self, vocabulary: Vocabulary, context: int, settings: Room, *, one_line: bool = True) -> None:
+        self._vocabulary, self._one_line = vocabulary, one_line
+        self.limit = min(settings.max_tokens, max(1, context // (4 if one_line else 2)))
         self._room = context - self.limit - MARKERS
         self._suffix_room = int(self._room * settings.suffix_share)
         special = range(vocabulary.special.count)
         newlines = (token for token, text in enumerate(vocabulary.token_bytes) if b"\n" in text)
-        self.stops = frozenset([*special, *newlines])
+        self.stops = frozenset([*special, *newlines] if one_line else special)
 
     def build(self, questions: Sequence[Question], order: Order) -> list[Prompt]:
         """One prompt a question, in the given layout."""
         return self._left_to_right(questions) if order == "left_to_right" else self._laid_out(questions, order)
 
-    def line(self, ids: Sequence[int]) -> str:
-        """The line that generated tokens say: everything before the first line end or special token."""
+    def written(self, ids: Sequence[int]) -> str:
+        """What generated tokens say before the first special token, or, asked for one line, the first line end."""
         count = self._vocabulary.special.count
         end = next((index for index, token in enumerate(ids) if token < count), len(ids))
         written = self._vocabulary.decode_bytes(ids[:end])
-        return written.split(b"\n", 1)[0].removesuffix(b"\r").decode("utf-8", errors="replace")
+        if self._one_line:
+            written = written.split(b"\n", 1)[0].removesuffix(b"\r")
+        return written.decode("utf-8", errors="replace")
 
     def _left_to_right(self, questions: Sequence[Question]) -> list[Prompt]:
         taken, texts = self._taken_back(questions)

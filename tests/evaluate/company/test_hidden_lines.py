@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from ownlm.evaluate.company.hidden_lines import Entry, ask_all, examples, judge, read_questions, summarize
-from ownlm.evaluate.company.lines import Question, questions_in
+from ownlm.evaluate.company.asking import Entry, ask_all
+from ownlm.evaluate.company.config import HiddenLines, Order
+from ownlm.evaluate.company.hidden_lines import examples, judge, judge_line, read_questions, summarize
+from ownlm.evaluate.company.lines import questions_in
 from ownlm.evaluate.company.prompts import Prompts
-from ownlm.evaluate.config import HiddenLines, Order
+from ownlm.evaluate.company.question import Question
 from ownlm.pipeline.progress import SilentProgress, Task
 from ownlm.tokens.shards.reader import DocumentSpan, ShardReader
 from tests.tokens.corpora import small
@@ -38,7 +40,8 @@ def asked() -> list[Question]:
 
 def answers(entries: dict[str, Entry]) -> dict[str, list[Any]]:
     settings = HiddenLines()
-    return ask_all(asked(), entries, Prompts(small()[1], 400, settings), SilentProgress())
+    prompts = Prompts(small()[1], 400, settings)
+    return ask_all("lines", asked(), entries, prompts, judge_line, SilentProgress())
 
 
 def test_who_writes_the_lines_gets_full_marks() -> None:

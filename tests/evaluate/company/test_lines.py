@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ownlm.evaluate.company.config import HiddenLines
 from ownlm.evaluate.company.lines import choose_questions, kind_of, questions_in, worth_asking
-from ownlm.evaluate.config import HiddenLines
 from ownlm.tokens.shards.reader import DocumentSpan
 
 CODE = """import os

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ownlm.evaluate.company.lines import Question, questions_in
+from ownlm.evaluate.company.config import HiddenLines, Order
+from ownlm.evaluate.company.lines import questions_in
 from ownlm.evaluate.company.prompts import Prompts
-from ownlm.evaluate.config import HiddenLines, Order
+from ownlm.evaluate.company.question import Question
 from ownlm.tokens.shards.reader import DocumentSpan
 from tests.tokens.corpora import program, small
 
@@ -92,12 +93,12 @@ def test_a_cut_text_does_not_pretend_to_open_the_document() -> None:
 
 def test_a_line_ends_at_the_line_end_or_a_special_token() -> None:
     vocabulary, builder = small()[1], prompts(200)
-    assert builder.line(vocabulary.encode("return x\nnext")) == "return x"
-    assert builder.line(vocabulary.encode("return x\r\nnext")) == "return x"
-    assert builder.line([*vocabulary.encode("return"), 0, *vocabulary.encode(" y")]) == "return"
-    assert builder.line([]) == ""
+    assert builder.written(vocabulary.encode("return x\nnext")) == "return x"
+    assert builder.written(vocabulary.encode("return x\r\nnext")) == "return x"
+    assert builder.written([*vocabulary.encode("return"), 0, *vocabulary.encode(" y")]) == "return"
+    assert builder.written([]) == ""
     half = vocabulary.encode("é")[:1]
-    assert builder.line(half) in ("é", "�")
+    assert builder.written(half) in ("é", "�")
 
 
 def test_every_token_that_ends_a_line_stops() -> None:
@@ -105,3 +106,12 @@ def test_every_token_that_ends_a_line_stops() -> None:
     assert set(range(vocabulary.special.count)) <= builder.stops
     assert vocabulary.encode("\n")[0] in builder.stops
     assert vocabulary.encode("x")[0] not in builder.stops
+
+
+def test_several_lines_end_at_a_special_token_and_may_fill_half_the_context() -> None:
+    vocabulary = small()[1]
+    builder = Prompts(vocabulary, 200, HiddenLines(max_tokens=500), one_line=False)
+    ids = [*vocabulary.encode("x = 1\n    return x\n"), 0, *vocabulary.encode("y")]
+    assert builder.written(ids) == "x = 1\n    return x\n"
+    assert builder.stops == frozenset(range(vocabulary.special.count))
+    assert builder.limit == 100

@@ -1,0 +1,74 @@
+"""The part of the evaluate stage that hides lines, blocks and function bodies of held-out files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ownlm.evaluate.company import hidden_lines, hidden_regions
+from ownlm.evaluate.company.asking import ask_all, by_language, entries_of
+from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines
+from ownlm.evaluate.company.prompts import Prompts
+from ownlm.evaluate.rivals import Rival
+from ownlm.pipeline.progress import Progress
+from ownlm.tokens.shards.reader import ShardReader
+from ownlm.tokens.vocabulary.load import Vocabulary
+
+
+class HiddenParts:
+    """Asks all rivals for hidden parts of one split; each method gives keys of results.json, none where none is found.
+
+    Args:
+        rivals: "model", "untrained" and "ngram".
+        reader: held-out files.
+        vocabulary: the model's.
+        context: tokens the model can look at.
+        progress: where the work is shown.
+    """
+
+    def __init__(
+        self,
+        rivals: Mapping[str, Rival],
+        reader: ShardReader,
+        vocabulary: Vocabulary,
+        context: int,
+        progress: Progress,
+    ) -> None:
+        self._rivals, self._reader, self._vocabulary = rivals, reader, vocabulary
+        self._context, self._progress = context, progress
+
+    def lines(self, settings: HiddenLines) -> dict[str, Any]:
+        """`hidden_lines`, `hidden_lines_order`, `examples`, `hidden_lines_by_language`."""
+        questions = hidden_lines.read_questions(self._reader, self._vocabulary, settings)
+        if not questions:
+            return {}
+        entries = entries_of(self._rivals, settings.order)
+        prompts = Prompts(self._vocabulary, self._context, settings)
+        answers = ask_all("lines", questions, entries, prompts, hidden_lines.judge_line, self._progress)
+        return {
+            "hidden_lines": {name: hidden_lines.summarize(given, questions) for name, given in answers.items()},
+            "hidden_lines_order": {name: entry.order for name, entry in entries.items()},
+            "examples": hidden_lines.examples(questions, answers, settings),
+            "hidden_lines_by_language": {name: by_language(given, questions) for name, given in answers.items()},
+        }
+
+    def blocks(self, settings: HiddenBlocks) -> dict[str, Any]:
+        """`hidden_blocks`, `hidden_blocks_order`, `hidden_blocks_examples`."""
+        return self._regions("block", "blocks", settings)
+
+    def bodies(self, settings: HiddenBodies) -> dict[str, Any]:
+        """`hidden_bodies`, `hidden_bodies_order`, `hidden_bodies_examples`."""
+        return self._regions("body", "bodies", settings)
+
+    def _regions(self, what: hidden_regions.What, many: str, settings: HiddenBlocks | HiddenBodies) -> dict[str, Any]:
+        questions = hidden_regions.read_questions(self._reader, self._vocabulary, what, settings)
+        if not questions:
+            return {}
+        entries = entries_of(self._rivals, settings.order)
+        prompts = Prompts(self._vocabulary, self._context, settings, one_line=False)
+        answers = ask_all(many, questions, entries, prompts, hidden_regions.judge, self._progress)
+        return {
+            f"hidden_{many}": {name: hidden_regions.summarize(given, questions) for name, given in answers.items()},
+            f"hidden_{many}_order": {name: entry.order for name, entry in entries.items()},
+            f"hidden_{many}_examples": hidden_regions.examples(questions, answers, settings),
+        }
