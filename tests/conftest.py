@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +19,5 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     # One test process a core: threads that wait for each other's cores make both slow.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Such a process has no main file, which PySpark takes for its own doctests, and exits. A nameless one does.
+    sys.modules["__main__"].__spec__ = SimpleNamespace(name=None)  # type: ignore[assignment]
