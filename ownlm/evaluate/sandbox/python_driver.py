@@ -1,0 +1,251 @@
+"""Inside containment: a warm Python that runs each test program in a process and namespaces of its own.
+
+Run by `python_pool` as `python3 -c <this text> <filter> <answers>`, in bubblewrap, where it may make namespaces (no
+file of the package can be read there: it uses the standard library only). An order on stdin is a line of JSON and a
+program's text; the answer, on the descriptor named, a line of JSON. For each order:
+
+    this process --clone, new pid, mount, ipc namespaces--> first process --fork--> the program
+                    mounts fresh /tmp, /dev/shm, /proc         waits for it            no capabilities, seccomp, limits
+
+When the program ends, the first process does, and with it the kernel kills whatever is left in the namespace.
+
+How it is known that the tests came to their end: before the program starts, its process draws 16 random bytes and
+sends them here; behind the program's last line it sends them again. Who ends sooner (exit, signal, exception) sends
+nothing. The bytes are held by C iterators that no frame, global, file or walk of the collector leads to. This is as far
+as one process goes: a program that searches its own raw memory for them would find them.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found] # what `signal` wraps, without its enumerations
+import _socket
+import collections
+import ctypes
+import fcntl
+import gc
+import itertools
+import json
+import linecache
+import os
+import platform
+import resource
+import select
+import struct
+import sys
+import traceback
+import types
+from typing import Any, NoReturn
+
+WARM = "abc bisect collections copy enum functools heapq itertools math operator random re string time types typing"
+"""Imported once, for all programs; every other module is imported by the program as ever."""
+
+FOLDER = "/tmp/program"  # noqa: S108 - in a file system of the program's own
+FILE = "program.py"
+FRAMES = 6  # of this file below a program's
+STARTED, TOKEN = b"s", 16
+PROOF, STATUS = 3, 4
+LOWEST = 10  # descriptors of this process; below are those of the programs
+NEW_NAMESPACES = 0x20000000 | 0x00020000 | 0x08000000  # CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC
+SYS_CLONE = 56 if platform.machine() == "x86_64" else 220
+NOSUID_NODEV, NOEXEC = 2 | 4, 8
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_FILTER = 38, 22, 2
+AT_ONCE = 65536
+
+# What the child of a fork touches first is copied page by page: whatever can be made before it is made before.
+_c = ctypes.CDLL(None, use_errno=True)
+_mount_call, _capset, _prctl, _system_call = _c.mount, _c.capset, _c.prctl, _c.syscall
+_no_capabilities = ((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())  # _LINUX_CAPABILITY_VERSION_3
+_untrack, _keep = ctypes.pythonapi.PyObject_GC_UnTrack, ctypes.pythonapi.Py_IncRef
+_untrack.argtypes = _keep.argtypes = [ctypes.py_object]
+_untrack.restype = _keep.restype = None
+
+
+class Order:
+    """One program, its limits, and the filter of system calls (an array of struct sock_filter)."""
+
+    def __init__(self, asked: dict[str, Any], text: bytes, seccomp: bytes) -> None:
+        self.text = text
+        self.output_bytes: int = asked["output_bytes"]
+        room = b"size=%d,mode=1777" % asked["disk_bytes"]
+        self.mounts = [
+            (b"tmpfs", b"/tmp", b"tmpfs", NOSUID_NODEV, room),
+            (b"tmpfs", b"/dev/shm", b"tmpfs", NOSUID_NODEV, room),
+            (b"proc", b"/proc", b"proc", NOSUID_NODEV | NOEXEC, b""),
+        ]
+        self.limits = [(resource.RLIMIT_CORE, 0), *((what, most) for what, most in asked["limits"])]
+        self._code = ctypes.create_string_buffer(seccomp, len(seccomp))
+        self.filter = struct.pack("HxxxxxxP", len(seccomp) // 8, ctypes.addressof(self._code))
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+    return result
+
+
+def _run(order: Order, gone: int) -> dict[str, Any]:
+    """One program, to the death of its last process; `gone` hangs up when nobody waits for the result any more."""
+    (out, out_end), (err, err_end), (status, status_end) = os.pipe(), os.pipe(), os.pipe()
+    proof, proof_end = _socket.socketpair()  # unlike a pipe, it cannot be opened a second time through /proc
+    # fork() into new namespaces. The first process starts no threads: Python's own hooks at a fork are not needed.
+    first = _check(_system_call(SYS_CLONE, NEW_NAMESPACES | _signal.SIGCHLD, 0, 0, 0, 0), "clone")
+    if first == 0:
+        _first_process(order, [out_end, err_end, proof_end.fileno(), status_end])
+    for end in (out_end, err_end, status_end):
+        os.close(end)
+    proof_end.close()
+    ends = [out, err, status, proof.fileno()]
+    too_much, (stdout, stderr, said, proved) = _collect(ends, order.output_bytes, first, gone)
+    for file in (out, err, status):
+        os.close(file)
+    proof.close()
+    _, _, used = os.wait4(first, 0)
+    return {
+        "status": struct.unpack("i", said)[0] if len(said) == 4 else None,
+        "too_much": too_much,
+        "started": proved.startswith(STARTED),
+        "proved": len(proved) == 1 + 2 * TOKEN and proved[1 : 1 + TOKEN] == proved[1 + TOKEN :],
+        "peak_bytes": used.ru_maxrss * 1024,
+        "stdout": stdout.decode("latin-1"),
+        "stderr": stderr.decode("latin-1"),
+    }
+
+
+def _collect(files: list[int], limit: int, first: int, gone: int) -> tuple[bool, list[bytes]]:
+    """Read all to their ends, each to the limit; kill everything at more, and end when nobody waits any more."""
+    parts = {file: bytearray() for file in files}
+    poll = select.poll()
+    for file in files:
+        poll.register(file, select.POLLIN)
+    poll.register(gone, 0)
+    too_much, waiting = False, set(files)
+    while waiting:
+        for file, _ in poll.poll():
+            if file == gone:
+                os._exit(0)  # number 1 here: the kernel kills all others
+            data = os.read(file, AT_ONCE)
+            if not data:
+                poll.unregister(file)
+                waiting.discard(file)
+            elif len(parts[file]) + len(data) > limit:
+                too_much = True
+                os.kill(first, _signal.SIGKILL)
+            parts[file] += data[: limit - len(parts[file])]
+    return too_much, [bytes(parts[file]) for file in files]
+
+
+def _first_process(order: Order, files: list[int]) -> NoReturn:
+    """Number 1 of the new namespace: makes the place, starts the program, waits, and ends all by ending.
+
+    It keeps its capabilities: so the program, which has none, can neither trace it nor open its memory.
+    """
+    try:
+        os.setsid()  # kill(0) must not reach beyond
+        for target, file in enumerate(files, start=1):
+            os.dup2(file, target)
+        os.closerange(STATUS + 1, files[-1] + LOWEST)
+        for mount in order.mounts:
+            _check(_mount_call(*mount), "mount")
+        os.mkdir(FOLDER)  # noqa: PTH102 # pathlib would have to be imported
+        os.chdir(FOLDER)
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)  # when memory ends, it is the program that goes
+        os.write(score, b"1000")
+        os.close(score)
+        child = os.fork()
+        if child == 0:
+            os.close(STATUS)
+            _program(order)
+        for file in (1, 2, PROOF):
+            os.close(file)
+        while True:
+            done, status = os.wait()
+            if done == child:
+                os.write(STATUS, struct.pack("i", status))
+                break
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _confine(order: Order) -> None:
+    """Limits of each process, no capabilities, no way to get any, the filter of system calls."""
+    for what, most in order.limits:
+        resource.setrlimit(what, (most, most))
+    _check(_capset(*_no_capabilities), "capset")
+    _check(_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    _check(_prctl(PR_SET_SECCOMP, SECCOMP_FILTER, order.filter, 0, 0), "seccomp")
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _program(order: Order) -> NoReturn:
+    """Run the text as a main program; it exists as a file nowhere, so tests cannot be read from one."""
+    code = 1
+    try:
+        _confine(order)
+        os.write(PROOF, STARTED)
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        gc.enable()
+        compiled = compile(order.text, FILE, "exec", dont_inherit=True)
+        collections.deque(_to_the_end(compiled, module.__dict__), 0)
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException as error:
+        text = order.text.decode("utf-8", "replace")
+        linecache.cache[FILE] = (len(text), None, text.splitlines(True), FILE)
+        trace = error.__traceback__
+        traceback.print_exception(type(error), error, trace.tb_next if trace else None)
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code & 255)
+
+
+def _to_the_end(code: types.CodeType, namespace: dict[str, Any]) -> itertools.chain[Any]:
+    """Run through, it runs the program and then proves the end. What holds the proof cannot be found from Python."""
+    token = os.urandom(TOKEN)
+    os.write(PROOF, token)
+    arguments = [(PROOF, token)]
+    waiting = iter(arguments)
+    ending = itertools.starmap(os.write, waiting)
+    steps = [itertools.starmap(exec, [(code, namespace)]), ending]
+    turns = iter(steps)
+    whole = itertools.chain.from_iterable(turns)
+    for held in (arguments[0], arguments, waiting, ending, steps, turns, whole):
+        _keep(held)  # never freed: freeing expects what is tracked
+        _untrack(held)
+    return whole
+
+
+def serve() -> None:
+    """Answer orders until stdin ends."""
+    seccomp, answers_end = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
+    orders = os.fdopen(fcntl.fcntl(0, fcntl.F_DUPFD, LOWEST), "rb")
+    answers = os.fdopen(fcntl.fcntl(answers_end, fcntl.F_DUPFD, LOWEST), "wb")
+    os.closerange(3, LOWEST)
+    null = os.open(os.devnull, os.O_RDWR)
+    for file in (0, *range(null + 1, LOWEST)):  # taken, so that what is opened later lies above
+        os.dup2(null, file)
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    for name in WARM.split():
+        __import__(name)
+    sys.argv[:] = [FILE]
+    sys.path[:] = [folder for folder in sys.path if folder]
+    sys.setrecursionlimit(sys.getrecursionlimit() + FRAMES)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    answers.write(b"ready\n")
+    answers.flush()
+    for line in orders:
+        asked = json.loads(line)
+        answer = _run(Order(asked, orders.read(asked["size"]), seccomp), orders.fileno())
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+
+
+serve()
