@@ -9,7 +9,6 @@ of is protected as well as HumanEval.
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ownlm.errors import InputError, first_line
+from ownlm.pipeline.rows import is_rows, read_rows
 
 _ABOUT = ("license", "licence", "copying", "notice", "readme")
 """Files of a benchmark's folder that speak about it: their texts stand in half the world's sources."""
@@ -64,37 +64,23 @@ def read_benchmarks(paths: Sequence[Path]) -> Iterator[Problem]:
 
 
 def _problems(file: Path) -> Iterator[Problem]:
-    name = file.name.removesuffix(".gz")
     try:
-        for number, row in enumerate(_rows(file, name)):
+        for number, row in enumerate((row for _, row in read_rows(file)) if is_rows(file) else _text(file), 1):
             texts = tuple(_strings(row))
             if texts:
                 yield Problem(file.name, _name(row, number), texts)
-    except (OSError, EOFError, ValueError, zlib.error) as error:  # pyarrow's errors are ValueErrors and OSErrors
-        raise InputError(
-            f"A benchmark cannot be read ({first_line(error)}).",
-            where=file,
-            advice="Copy it again from where it came, or leave it out of `clean.decontamination.paths`.",
-        ) from error
+    except InputError as error:
+        advice = "Copy it again from where it came, or leave it out of `clean.decontamination.paths`."
+        raise InputError(f"A benchmark cannot be read: {error.what}", where=error.where, advice=advice) from error
 
 
-def _rows(file: Path, name: str) -> Iterator[Any]:
-    if name.endswith(".parquet"):
-        import pyarrow.parquet as pq
-
-        with pq.ParquetFile(file) as table:
-            for batch in table.iter_batches(256):
-                yield from batch.to_pylist()
-        return
-    with gzip.open(file, "rb") if file.name.endswith(".gz") else file.open("rb") as stream:
-        if name.endswith(".jsonl"):
-            yield from (json.loads(line) for line in stream if line.strip())
-            return
-        data = stream.read()
-    if name.endswith(".json"):
-        value = json.loads(data)
-        yield from value if isinstance(value, list) else [value]
-    elif b"\0" not in data:
+def _text(file: Path) -> Iterator[str]:
+    try:
+        with gzip.open(file, "rb") if file.name.endswith(".gz") else file.open("rb") as stream:
+            data = stream.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"The file cannot be read ({first_line(error)}).", where=file) from error
+    if b"\0" not in data:
         yield data.decode("utf-8", "replace")
 
 
@@ -114,4 +100,4 @@ def _name(row: Any, number: int) -> str:
         for key in _NAMES:
             if isinstance(row.get(key), str | int):
                 return str(row[key])
-    return f"row {number + 1}"
+    return f"row {number}"
