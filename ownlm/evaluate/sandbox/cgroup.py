@@ -109,6 +109,10 @@ class Group:
         name = "memory.events" if self._hierarchy.version == 2 else "memory.oom_control"
         return _field(self._folders["memory"] / name, "oom_kill")
 
+    def pids(self) -> list[int]:
+        """Of the processes that run now."""
+        return [int(pid) for pid in (self._folders["pids"] / "cgroup.procs").read_text().split()]
+
     def close(self) -> None:
         """Kill what is left (there should be nothing) and remove the group."""
         for folder in self._distinct():

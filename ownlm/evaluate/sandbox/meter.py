@@ -39,6 +39,10 @@ class Meter(Protocol):
         """Whether this step met its memory limit."""
         ...
 
+    def pids(self) -> list[int]:
+        """Of the processes that run now."""
+        ...
+
     def close(self) -> None:
         """Nothing runs any more: what was made is removed."""
         ...

@@ -28,7 +28,7 @@ def open_sandbox(unsafe: bool = False) -> Sandbox:
         return _open()
     except SandboxError:
         if unsafe:
-            return PlainSandbox()
+            return PlainSandbox(find_hierarchy())
         raise
 
 

@@ -1,7 +1,8 @@
 """Programs as plain processes, for `--unsafe`: limited, never contained.
 
-They can read, write and reach whatever the harness' user can. Limits are each process' own (ulimit), and what /proc
-shows of the tree.
+They can read, write and reach whatever the harness' user can. Where there are control groups, memory, processes and CPU
+time of the whole tree are limited all the same, and nothing stays behind; elsewhere a program that forks without end
+is not held back before its time is over.
 """
 
 from __future__ import annotations
@@ -17,14 +18,23 @@ from pathlib import Path
 
 from ownlm.errors import SandboxError
 from ownlm.evaluate.sandbox import layout
+from ownlm.evaluate.sandbox.cgroup import Group, Hierarchy
 from ownlm.evaluate.sandbox.descriptors import Descriptor, memory_file, pipe
+from ownlm.evaluate.sandbox.meter import Meter
 from ownlm.evaluate.sandbox.program import Ended, Program, Step
 from ownlm.evaluate.sandbox.tree import Tree
 from ownlm.evaluate.sandbox.watch import Streams, conclude, watch
 
 
 class PlainSandbox:
-    """Runs programs without containment. Safe to call from several threads."""
+    """Runs programs without containment. Safe to call from several threads.
+
+    Args:
+        hierarchy: of control groups, if there are any.
+    """
+
+    def __init__(self, hierarchy: Hierarchy | None) -> None:
+        self._hierarchy = hierarchy
 
     def run(self, program: Program) -> list[Ended]:
         """Run the steps in turn, in one fresh folder; stops after the first that does not exit with 0.
@@ -40,28 +50,33 @@ class PlainSandbox:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
             for step in program.steps:
-                ended.append(_run(program, step, folder))
+                meter = Tree() if self._hierarchy is None else Group(self._hierarchy)
+                ended.append(_run(program, step, folder, meter))
                 if (ended[-1].how, ended[-1].code) != ("exit", 0):
                     break
         return ended
 
     def describe(self) -> dict[str, str]:
         """That nothing is contained."""
-        return {"contained": "no", "tool": "none", "user": "the harness' own", "control groups": "none",
+        groups = "none" if self._hierarchy is None else f"v{self._hierarchy.version}"
+        return {"contained": "no", "tool": "none", "user": "the harness' own", "control groups": groups,
                 "system calls": "all", "network": "the machine's"}  # fmt: skip
 
 
-def _run(program: Program, step: Step, folder: str) -> Ended:
+def _run(program: Program, step: Step, folder: str, meter: Meter) -> Ended:
     seconds = math.ceil(step.limits.cpu_seconds) + 1
-    limits = f"ulimit -c 0; ulimit -t {seconds}; ulimit -d {step.limits.memory_bytes // 1024}; "
+    joins = meter.enter()
+    memory = "" if joins else f"ulimit -d {step.limits.memory_bytes // 1024}; "
+    join = "".join(f'echo 0 >"${place}" && ' for place in range(1, len(joins) + 1))
+    script = f'ulimit -c 0; ulimit -t {seconds}; {memory}{join}shift {len(joins)} && exec "$@"'
     environment = {**layout.ENVIRONMENT, "HOME": folder, **program.environment}
-    meter = Tree()
-    meter.limit(step.limits)
     with ExitStack() as closing:
+        closing.callback(meter.close)
+        meter.limit(step.limits)
         (out, out_end), (err, err_end), (answers, answers_end) = (pipe(closing) for _ in range(3))
         stdin = closing.enter_context(memory_file(step.stdin))
         process = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", limits + 'exec "$@"', "sh", *step.command],
+            ["/bin/sh", "-c", script, "sh", *joins, *step.command],
             stdin=stdin, stdout=out_end, stderr=err_end, env=environment, cwd=folder, start_new_session=True,
         )  # fmt: skip
         meter.follow(process.pid)
@@ -72,9 +87,13 @@ def _run(program: Program, step: Step, folder: str) -> Ended:
         streams = Streams((out, err), answers)
 
         def kill() -> None:
-            for one in meter.processes():
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(one.pid, signal.SIGKILL)
+            for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: the stopped start no others
+                known: set[int] = set()
+                while new := set(meter.pids()) - known:
+                    known |= new
+                    for pid in new:
+                        with suppress(ProcessLookupError, PermissionError):
+                            os.kill(pid, number)
 
         try:
             watched = watch(streams, step.limits, meter, 0.0, kill)

@@ -52,7 +52,7 @@ class Tree:
 
     def cpu_seconds(self) -> float:
         """The most that was seen."""
-        processes = self.processes()
+        processes = self._processes()
         self._cpu = max(self._cpu, sum(process.cpu_seconds for process in processes))
         self._peak = max(self._peak, sum(_own_memory(process.pid) for process in processes))
         return self._cpu
@@ -65,10 +65,14 @@ class Tree:
         """Whether the tree was seen above its limit."""
         return self._peak > self._limit
 
+    def pids(self) -> list[int]:
+        """Of the processes that run now."""
+        return [process.pid for process in self._processes()]
+
     def close(self) -> None:
         """Nothing was made."""
 
-    def processes(self) -> list[_Process]:
+    def _processes(self) -> list[_Process]:
         """Those that run now."""
         entries = (entry.name for entry in Path("/proc").iterdir())
         running = [process for name in entries if name.isdigit() and (process := _read(int(name)))]
