@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, TokenScore
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt
-from ownlm.serve.prompt.text import Detokenizer, StopCutter
+from ownlm.serve.prompt.text import AnswerText
 
 
 @dataclass(frozen=True)
@@ -128,37 +128,28 @@ class _Choice:
     def __init__(self, index: int, model: ServedModel, prompt: Prompt, stop: tuple[str, ...]) -> None:
         self.index = index
         self._model = model
-        self._taken_back = prompt.taken_back
-        offset = prompt.length
-        self._detokenizer = Detokenizer()
-        self._cutter = StopCutter(stop)
-        self._offset = offset  # characters before the next token
-        self._emitted = offset  # characters given out, the prompt's included
+        self._text = AnswerText(prompt.taken_back, stop)
+        self._start = self._emitted = prompt.length  # characters given out, the prompt's included
         self._waiting: list[ScoredToken] = []  # tokens whose text is not given out yet
 
     def push(self, step: GenerationStep) -> Piece:
         piece = Piece(self.index, finish=step.finish)
         if step.finish != "stop":
             piece.text = self._push_token(step)
-        if self._cutter.stopped:
+        if self._text.stopped:
             piece.finish = "stop"
         if piece.finish:
-            piece.text += self._cutter.flush()
+            piece.text += self._text.flush()
         self._emitted += len(piece.text)
         while self._waiting and self._waiting[0].offset < self._emitted:
             piece.tokens.append(self._waiting.pop(0))
         return piece
 
     def _push_token(self, step: GenerationStep) -> str:
-        data = self._model.vocabulary.token_bytes[step.token]
         if step.score is not None:
-            self._waiting.append(scored_token(self._model, step.token, step.score, self._offset))
-        text = self._detokenizer.push(data)
-        if text and self._taken_back:
-            # The client has this blank already. An answer may also go on without it, with a line end for example.
-            text, self._taken_back = text.removeprefix(self._taken_back), ""
-        self._offset += len(text)
-        return self._cutter.push(text)
+            offset = self._start + self._text.length  # characters before this token
+            self._waiting.append(scored_token(self._model, step.token, step.score, offset))
+        return self._text.push(self._model.vocabulary.token_bytes[step.token])
 
 
 def scored_token(model: ServedModel, token: int, score: TokenScore | None, offset: int) -> ScoredToken:

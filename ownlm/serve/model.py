@@ -67,8 +67,6 @@ def load_model(export_dir: Path, config: ServeConfig, model_name: str | None = N
         DependencyError: when the engine's package is missing.
         ServerError: when the engine refuses its settings.
     """
-    from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
-
     folder = export_dir / ENGINE_FOLDER
     if not folder.is_dir():
         raise ArtifactError(
@@ -76,6 +74,13 @@ def load_model(export_dir: Path, config: ServeConfig, model_name: str | None = N
             where=export_dir,
             advice="give the folder of an export artifact; add ctranslate2 to the recipe's export if it was left out",
         )
+    return load_folder(folder, config, model_name)
+
+
+def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None) -> ServedModel:
+    """Load the model in the engine's own folder, wherever it lies; raises as `load_model`."""
+    from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
+
     description = _read_description(folder / DESCRIPTION_FILE)
     vocabulary = Vocabulary.load(folder)
     vocabulary.token_bytes  # noqa: B018  built now rather than in the first request

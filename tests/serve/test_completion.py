@@ -31,11 +31,11 @@ def test_pieces_are_the_text_up_to_the_first_stop(
     engine.say_bytes(text.encode())
     pieces = pieces_of(replace(scripted, engine=engine), max_tokens, stop=tuple(stops), logprobs=0)
     shown = text.encode()[:max_tokens].decode(errors="ignore")
-    starts = [shown.find(stop) for stop in stops if stop in shown]
+    ends = [(shown.find(stop) + len(stop), shown.find(stop)) for stop in stops if stop in shown]
     joined = "".join(piece.text for piece in pieces)
     assert shown.startswith(joined)
-    assert len(joined) <= min(starts, default=len(shown))
-    if not starts:
+    assert len(joined) <= min(ends, default=(0, len(shown)))[1]  # the stop that is complete first
+    if not ends:
         assert joined == shown
     assert [piece.finish is not None for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     tokens = [token for piece in pieces for token in piece.tokens]

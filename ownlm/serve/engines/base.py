@@ -1,4 +1,7 @@
-"""What an engine is: prompt tokens in, generated tokens out one by one, stopped at any step."""
+"""What an engine is: prompt tokens in, generated tokens out one by one, stopped at any step.
+
+Serving answers one request at a time (`Engine`); evaluation and whoever samples much hands over many (`BatchEngine`).
+"""
 
 from __future__ import annotations
 
@@ -74,4 +77,28 @@ class Engine(Protocol):
 
     def score(self, tokens: Sequence[int], top_logprobs: int) -> list[TokenScore]:
         """Scores of `tokens[1:]`, each given all tokens before it."""
+        ...
+
+
+class BatchEngine(Protocol):
+    """Computes tokens for many requests at once."""
+
+    def generate_batch(self, requests: Sequence[GenerationRequest], on_step: OnStep) -> None:
+        """Continue every request, each in one choice; a step's `choice` is the index of its request.
+
+        A request with a seed, or of temperature 0, gets the same tokens whatever else is in the batch. Steps of one
+        request come in their order, those of different requests in any order, but never two at the same time.
+        `top_logprobs` is not looked at.
+        """
+        ...
+
+    def score_batch(
+        self, sequences: Sequence[tuple[Sequence[int], int]], on_done: Callable[[int], None]
+    ) -> list[float]:
+        """Natural log-probability of the end of each sequence given what stands before it.
+
+        Args:
+            sequences: tokens, and the index of the first one that counts, at least 1.
+            on_done: called with the index of every sequence; never twice at the same time.
+        """
         ...

@@ -3,7 +3,7 @@
 A byte-level token may end inside a UTF-8 character, and a stop string may span tokens: both are held back until it is
 clear what they are. Text once given out is never taken back.
 
-    tokens ─► Detokenizer ─► StopCutter ─► pieces of text
+    tokens ─► Detokenizer ─► without the blank taken back ─► StopCutter ─► pieces of text        (AnswerText)
 """
 
 from __future__ import annotations
@@ -76,3 +76,40 @@ class StopCutter:
             if any(stop.startswith(end) for stop in self._stops):
                 return length
         return 0
+
+
+class AnswerText:
+    """What one answer's tokens say: the three steps above, for whoever generates.
+
+    Args:
+        taken_back: the blank at the end of the prompt's text that the answer begins with (`Prompt.taken_back`); "" for
+            none.
+        stops: strings that end the text; they are not part of it.
+
+    Attributes:
+        length: characters of the text so far, given out or not.
+    """
+
+    def __init__(self, taken_back: str, stops: Sequence[str]) -> None:
+        self._taken_back = taken_back
+        self._detokenizer = Detokenizer()
+        self._cutter = StopCutter(stops)
+        self.length = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string is complete: nothing more will come."""
+        return self._cutter.stopped
+
+    def push(self, data: bytes) -> str:
+        """The text that is certain after a token's bytes."""
+        text = self._detokenizer.push(data)
+        if text and self._taken_back:
+            # The client has this blank already. An answer may also go on without it, with a line end for example.
+            text, self._taken_back = text.removeprefix(self._taken_back), ""
+        self.length += len(text)
+        return self._cutter.push(text)
+
+    def flush(self) -> str:
+        """What was held back and turned out to be no stop string. The end of the text."""
+        return self._cutter.flush()
