@@ -13,6 +13,8 @@ Not here: dropout (one pass over the data needs none), biases, tensor or pipelin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ from ownlm.model.mup import Rule, lr_multipliers, output_scale
 from ownlm.model.norm import RMSNorm
 from ownlm.model.rope import angles
 from ownlm.model.router import Router
-from ownlm.model.view import Attend, View
+from ownlm.model.view import Attend, Relay, View
 
 IGNORED = -100
 """The label of a position that has no loss."""
@@ -81,20 +83,35 @@ class Decoder(nn.Module):
 
     def routers(self) -> list[Router]:
         """The routers of the blocks that have experts, in order."""
-        return [module for module in self.modules() if isinstance(module, Router)]
+        return [router for _, router in self._routers()]
 
     def expert_load(self) -> Tensor | None:
         """How many tokens of the last forward pass chose each expert, [blocks with experts, E]; None: a dense model.
 
-        The sum over the batches of a step, and over processes that saw other tokens, is what `balance` wants.
+        Blocks that another process has chose none. The sum over the batches of a step, and over processes that saw
+        other tokens or have other blocks, is what `balance` wants.
         """
-        loads = [router.load_BE.sum(0) for router in self.routers() if router.load_BE is not None]
-        return torch.stack(loads) if loads else None
+        experts = self.architecture.experts
+        if experts is None:
+            return None
+        blocks, device = self.architecture.layers - experts.dense_layers, next(self.parameters()).device
+        load = torch.zeros(blocks, experts.count, dtype=torch.int64, device=device)
+        for number, router in self._routers():
+            if router.load_BE is not None:
+                load[number] = router.load_BE.sum(0)
+        return load
 
     def balance(self, load: Tensor) -> None:
         """After a step: move the bias of routers that are balanced by one (`ownlm.model.router`); else nothing."""
-        for router, load_E in zip(self.routers(), load, strict=True):
-            router.balance(load_E)
+        for number, router in self._routers():
+            router.balance(load[number])
+
+    def _routers(self) -> Iterator[tuple[int, Router]]:
+        """Those that are here, each with its number among all of the model's."""
+        experts = self.architecture.experts
+        if experts is not None:
+            for number, block in enumerate(self.layers[experts.dense_layers :]):
+                yield from ((number, module) for module in block.modules() if isinstance(module, Router))
 
     def lr_multipliers(self, rule: Rule = "adamw") -> dict[str, float]:
         """What each weight's learning rate is multiplied by (`ownlm.model.mup`); all 1 without muP.
@@ -110,6 +127,7 @@ class Decoder(nn.Module):
         segments_BL: Tensor | None,
         cache: DecodingCache | None = None,
         attend: Attend | None = None,
+        relay: Relay | None = None,
     ) -> View:
         """What all blocks need to know of the positions.
 
@@ -118,6 +136,7 @@ class Decoder(nn.Module):
             segments_BL: positions with equal numbers may see each other, backwards; None: all of the row.
             cache: of earlier tokens, extended by the blocks.
             attend: the attention; None: one that masks by segments and order.
+            relay: for state spaces, where other places have positions of these rows.
         """
         turns = angles(
             positions_BL, self.architecture.rotary_width, self.architecture.rope_theta, self.architecture.rope_scaling
@@ -127,7 +146,8 @@ class Decoder(nn.Module):
                 attend = sdpa(segments_BL, cache.see(segments_BL))
             else:
                 attend = attention_over(segments_BL, self._attention_dtype(), self.attention)
-        return View(turns, attend, self._runs(positions_BL, segments_BL, cache), cache)
+        runs_BL = self._runs(positions_BL, segments_BL, cache) if relay is None else relay.runs()
+        return View(turns, attend, runs_BL, cache, relay)
 
     def _runs(self, positions_BL: Tensor, segments_BL: Tensor | None, cache: DecodingCache | None) -> Tensor | None:
         """Documents as state spaces want them; called after the cache has seen the segments."""

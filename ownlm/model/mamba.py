@@ -4,7 +4,8 @@
                   ├─► x, B, C ─► causal convolution ─► silu ─► scan, + D x ─► norm(y * silu(gate)) ─► out_proj
                   └─► dt ─► softplus(dt + dt_bias) ──────────────┘
 
-Documents packed into one row see nothing of each other: neither through the convolution nor through the state.
+Documents packed into one row see nothing of each other: neither through the convolution nor through the state. Where
+other places have positions of these rows, convolution and scan see each stretch as a row (`ownlm.model.view.Relay`).
 
 Shapes: B rows, L positions, D d_model, I inner width, C channels of the convolution, K its positions, E heads, P head
 width, G groups, N state.
@@ -45,31 +46,35 @@ class Mamba2(nn.Module):
 
     def forward(self, x_BLD: Tensor, view: View) -> Tensor:
         """Mix positions of the normalized input."""
-        shape, (batch, length, _) = self.shape, x_BLD.shape
-        runs_BL = view.runs_BL
+        shape, runs_BL, relay = self.shape, view.runs_BL, view.relay
         assert runs_BL is not None
+        rows = x_BLD.shape[:2] if relay is None else runs_BL.shape
         gate_BLI, inputs_BLC, dt_BLE = torch.split(
             self.in_proj(x_BLD), [shape.inner, shape.conv_width, shape.heads], dim=-1
         )
         kept = None if view.cache is None else view.cache.state(self.layer)
-        mixed_BLC, last_BKC = self._convolve(inputs_BLC, runs_BL, None if kept is None else kept[0])
+        inputs_BLC, before_BKC = inputs_BLC.reshape(*rows, -1), None if kept is None else kept[0]
+        if relay is not None:
+            before_BKC = relay.inputs_before(inputs_BLC[:, rows[1] - shape.d_conv + 1 :])
+        mixed_BLC, last_BKC = self._convolve(inputs_BLC, runs_BL, before_BKC)
         maps = shape.groups * shape.d_state
         x_BLI, b_BLM, c_BLM = torch.split(F.silu(mixed_BLC), [shape.inner, maps, maps], dim=-1)
-        x_BLEP = x_BLI.reshape(batch, length, shape.heads, shape.head_width)
+        x_BLEP = x_BLI.reshape(*rows, shape.heads, shape.head_width)
         inputs = ScanInputs(
             x_BLEP=x_BLEP,
-            dt_BLE=F.softplus((dt_BLE + self.dt_bias).float()),
+            dt_BLE=F.softplus((dt_BLE + self.dt_bias).float()).reshape(*rows, -1),
             a_E=-self.A_log.float().exp(),
-            b_BLGN=b_BLM.reshape(batch, length, shape.groups, shape.d_state),
-            c_BLGN=c_BLM.reshape(batch, length, shape.groups, shape.d_state),
+            b_BLGN=b_BLM.reshape(*rows, shape.groups, shape.d_state),
+            c_BLGN=c_BLM.reshape(*rows, shape.groups, shape.d_state),
             runs_BL=runs_BL,
             state_BEPN=None if kept is None else kept[1],
+            relay=relay,
         )
-        y_BLEP, state_BEPN = scan_step(inputs) if length == 1 else scan(inputs)
+        y_BLEP, state_BEPN = scan_step(inputs) if rows[1] == 1 and relay is None else scan(inputs)
         if view.cache is not None:
             view.cache.keep_state(self.layer, last_BKC, state_BEPN)
         y_BLEP = y_BLEP + self.D[:, None] * x_BLEP
-        normed_BLI = self.norm(y_BLEP.reshape(batch, length, shape.inner), gate_BLI)
+        normed_BLI = self.norm(y_BLEP.reshape(*x_BLD.shape[:2], shape.inner), gate_BLI)
         out: Tensor = self.out_proj(normed_BLI.to(x_BLD.dtype))
         return out
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ownlm.model.counting import SCAN_CHUNK
+from ownlm.model.view import Relay
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class ScanInputs:
         c_BLGN: how the state is read.
         runs_BL: the document of each position, counted up from that of the positions before, which is 0.
         state_BEPN: after the positions before; None: there are none.
+        relay: gives the state of the positions before, from what all places make of theirs.
     """
 
     x_BLEP: Tensor
@@ -41,6 +43,7 @@ class ScanInputs:
     c_BLGN: Tensor
     runs_BL: Tensor
     state_BEPN: Tensor | None = None
+    relay: Relay | None = None
 
 
 def scan(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
@@ -66,7 +69,7 @@ def scan(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     ends_Bc = runs_BcQ[:, :, -1]
     to_end_BcQE = (decay_BcQE[:, :, -1:] - decay_BcQE).exp() * (runs_BcQ == ends_Bc[..., None])[..., None]
     made_BcEPN = torch.einsum("bcjep,bcjen->bcepn", x_BcQEP * to_end_BcQE[..., None], b_BcQEN)
-    states_BcEPN = _pass_on(made_BcEPN, decay_BcQE[:, :, -1], ends_Bc, inputs.state_BEPN)
+    states_BcEPN = _states(inputs, made_BcEPN, decay_BcQE[:, :, -1], ends_Bc)
 
     before_Bc1 = F.pad(ends_Bc[:, :-1], (1, 0))[..., None]
     from_start_BcQE = decay_BcQE.exp() * (runs_BcQ == before_Bc1)[..., None]
@@ -106,7 +109,18 @@ def _within(decay_BcQE: Tensor, runs_BcQ: Tensor) -> Tensor:
     return gone_BcEij.masked_fill(~seen_Bcij[:, :, None], float("-inf")).exp()
 
 
-def _pass_on(made_BcEPN: Tensor, decay_BcE: Tensor, ends_Bc: Tensor, first_BEPN: Tensor | None) -> Tensor:
+def _states(inputs: ScanInputs, made_BcEPN: Tensor, decay_BcE: Tensor, ends_Bc: Tensor) -> Tensor:
+    """The state before each chunk and after the last one, after what came before all."""
+    first_BEPN = inputs.state_BEPN
+    if inputs.relay is not None:
+        alone_BEPN = pass_on(made_BcEPN, decay_BcE, ends_Bc, None, last_only=True)[:, 0]
+        first_BEPN = inputs.relay.state_before(alone_BEPN, decay_BcE.double().sum(1))
+    return pass_on(made_BcEPN, decay_BcE, ends_Bc, first_BEPN)
+
+
+def pass_on(
+    made_BcEPN: Tensor, decay_BcE: Tensor, ends_Bc: Tensor, first_BEPN: Tensor | None, *, last_only: bool = False
+) -> Tensor:
     """The state before each chunk and after the last one, [B, c + 1, E, P, N].
 
     Args:
@@ -114,6 +128,7 @@ def _pass_on(made_BcEPN: Tensor, decay_BcE: Tensor, ends_Bc: Tensor, first_BEPN:
         decay_BcE: logarithm of what a whole chunk leaves of a state.
         ends_Bc: the document at each chunk's end.
         first_BEPN: the state before all, of document 0.
+        last_only: the state after the last one alone, [B, 1, E, P, N].
     """
     first = torch.zeros_like(made_BcEPN[:, 0]) if first_BEPN is None else first_BEPN
     wide = torch.promote_types(torch.promote_types(first.dtype, made_BcEPN.dtype), torch.float32)
@@ -123,8 +138,9 @@ def _pass_on(made_BcEPN: Tensor, decay_BcE: Tensor, ends_Bc: Tensor, first_BEPN:
         # float64: small differences of sums that grow with the text
         total_BEz = F.pad(decay_BcE.double(), (0, 0, 1, 0)).cumsum(1).transpose(1, 2)
         count = ends_Bz.shape[1]
-        seen_cz = torch.ones(count, count, dtype=torch.bool, device=ends_Bz.device).tril()
-        seen_Bcz = seen_cz & (ends_Bz[:, :, None] == ends_Bz[:, None, :])
-        gone_BEcz = total_BEz[..., :, None] - total_BEz[..., None, :]
+        at = slice(count - 1 if last_only else 0, None)
+        seen_cz = torch.ones(count, count, dtype=torch.bool, device=ends_Bz.device).tril()[at]
+        seen_Bcz = seen_cz & (ends_Bz[:, at, None] == ends_Bz[:, None, :])
+        gone_BEcz = total_BEz[..., at, None] - total_BEz[..., None, :]
         left_BEcz = gone_BEcz.masked_fill(~seen_Bcz[:, None], float("-inf")).exp().to(wide)
         return torch.einsum("becz,bzepn->bcepn", left_BEcz, made_BzEPN)

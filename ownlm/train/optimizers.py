@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from ownlm.errors import ArtifactError
 from ownlm.model.decoder import Decoder
@@ -106,11 +107,12 @@ def _muon(weights: Weights, config: MuonConfig, rates: Mapping[str, float], orth
 
 
 def _adamw(weights: Weights, config: AdamWConfig, rates: Mapping[str, float]) -> torch.optim.AdamW:
-    alike: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
+    # torch's fused step takes whole or divided weights, not both in one call.
+    alike: dict[tuple[float, bool, bool], list[nn.Parameter]] = defaultdict(list)
     for name, weight in weights.items():
-        alike[rates[name], decays(config.decay, name, weight)].append(weight)
+        alike[rates[name], decays(config.decay, name, weight), isinstance(weight, DTensor)].append(weight)
     groups = [
         {"params": group, "lr": config.lr * rate, "weight_decay": config.weight_decay if falls else 0.0}
-        for (rate, falls), group in alike.items()
+        for (rate, falls, _), group in alike.items()
     ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)

@@ -168,7 +168,7 @@ class Stepper:
     def _count_experts(self) -> None:
         """Add up what the last batch's tokens chose, where that balances the experts."""
         if self._balances:
-            load = self._decoder.expert_load()
+            load = self._computation.expert_load()
             assert load is not None
             self._load = load if self._load is None else self._load + load
 

@@ -82,13 +82,9 @@ def _tensor(train: TrainConfig, architecture: Architecture) -> Iterator[Problem]
         yield "sequence parallel needs tensor parallel", "set tensor to more than 1, or sequence to false"
     if places == 1:
         return
-    if architecture.state_space is not None or architecture.experts is not None:
-        kind = "state-space layers" if architecture.state_space is not None else "experts"
-        yield f"tensor parallel does not divide {kind}", "set tensor to 1 and use shard (or expert) instead"
     if train.compile == "on":
         yield "torch.compile cannot compile blocks that are divided by tensor", "set train.compile to auto or off"
-    for name in ("heads", "kv_heads", "d_ff"):
-        number = getattr(architecture, name)
+    for name, number in _widths(architecture):
         if number % places:
             yield (
                 f"{number} {name} cannot be divided among tensor = {places} places",
@@ -100,6 +96,15 @@ def _tensor(train: TrainConfig, architecture: Architecture) -> Iterator[Problem]
             f"{length} positions cannot be divided among tensor = {places} places (sequence: true)",
             f"set tensor to {nearest(places, length)}, or sequence to false",
         )
+
+
+def _widths(architecture: Architecture) -> Iterator[tuple[str, int]]:
+    """What tensor parallel divides of blocks."""
+    yield from (("heads", architecture.heads), ("kv_heads", architecture.kv_heads))
+    if not all(architecture.has_experts(layer) for layer in range(architecture.layers)):
+        yield "d_ff", architecture.d_ff
+    if architecture.experts is not None:
+        yield "experts.d_ff", architecture.experts.d_ff
 
 
 def _pipeline(train: TrainConfig, architecture: Architecture) -> Iterator[Problem]:
@@ -131,19 +136,21 @@ def _context(mesh: MeshConfig, architecture: Architecture) -> Iterator[Problem]:
     places, length = mesh.context, architecture.context
     if places == 1:
         return
-    if architecture.state_space is not None:
-        yield "context parallel does not divide state-space layers", "set context to 1"
     if length % (2 * places):
         yield (
             f"{length} positions cannot be divided into 2 x context = {2 * places} stretches",
             f"set shards.context to {length // (2 * places) * 2 * places or 2 * places}, or lower context",
         )
+    elif architecture.state_space is not None and length // (2 * places) < architecture.state_space.d_conv - 1:
+        yield (
+            f"stretches of {length // (2 * places)} positions are fewer than the {architecture.state_space.d_conv - 1} "
+            "a convolution of the state-space layers looks back",
+            "lower context, or raise shards.context",
+        )
 
 
 def _experts(mesh: MeshConfig, architecture: Architecture) -> Iterator[Problem]:
     places, others = mesh.expert, mesh.data * mesh.shard * mesh.context
-    if mesh.pipeline > 1 and architecture.experts is not None and architecture.experts.balance == "bias":
-        yield "a pipeline does not balance experts by bias", "set balance to loss, or pipeline to 1"
     if places == 1:
         return
     if architecture.experts is None:

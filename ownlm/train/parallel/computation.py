@@ -33,6 +33,9 @@ class Computation(Protocol):
     def measure(self, rows: Rows) -> Tensor:
         """The nats this process measured itself, in parts, [P], without a gradient."""
 
+    def expert_load(self) -> Tensor | None:
+        """How many tokens of the last `backward` chose each expert: see `Decoder.expert_load`."""
+
     def clip(self, longest: float) -> float:
         """Scale the summed gradient to at most this length; returns its length before."""
 
@@ -78,6 +81,10 @@ class OneProcess:
                 z_loss=self._z_loss,
                 compiled=self._execution.compiled and self._execution.device == "cuda",
             )
+
+    def expert_load(self) -> Tensor | None:
+        """See `Computation`."""
+        return self._decoder.expert_load()
 
     def clip(self, longest: float) -> float:
         """See `Computation`."""

@@ -1,10 +1,11 @@
-"""Expert parallel: each place has some experts of every block; tokens travel to them and back (GShard, 2006.16668).
+"""Experts divided: some of every block on each place (GShard, arXiv 2006.16668), and each like a feed-forward.
 
-    tokens sorted by expert ─► all-to-all ─► sorted by expert again ─► this place's experts ─► the same way back
+    expert     tokens sorted by expert ─► all-to-all ─► by expert again ─► this place's experts ─► the same way back
+    tensor     every place has a part of each expert's inner width; their results are summed
 
-The places are those that have other tokens (data x shard x context), so an expert sees the tokens of all of them.
+The places of `expert` are those that have other tokens (data x shard x context), so an expert sees the tokens of all.
 Nothing is dropped: how many tokens travel is told first. Balance losses are taken row by row, so they are those of the
-whole batch in every layout.
+whole batch in every layout. Places of `tensor` have the same tokens: routers choose the same on all of them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed._functional_collectives import all_to_all_single_autograd
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
 
 from ownlm.model.decoder import Decoder
 from ownlm.model.experts import ExpertWeights
+from ownlm.train.parallel.layout import MeshLayout
 
 
 def experts_of(decoder: nn.Module) -> list[ExpertWeights]:
@@ -26,14 +28,45 @@ def experts_of(decoder: nn.Module) -> list[ExpertWeights]:
     return [module for module in decoder.modules() if isinstance(module, ExpertWeights)]
 
 
-def divide(decoder: Decoder, mesh: DeviceMesh) -> None:
-    """Divide the experts of every block over the places of `mesh` (one dimension), in place."""
+def divide(decoder: Decoder, layout: MeshLayout) -> None:
+    """Divide the experts of every block over the places of `expert` and of `tensor`, in place."""
+    expert, tensor = layout.config.expert > 1, layout.config.tensor > 1
+    if not expert and not tensor:
+        return
+    names = tuple(name for name, divides in (("expert", expert), ("tensor", tensor)) if divides)
+    mesh = layout.experts[names] if expert else layout.weights["tensor"]
     for experts in experts_of(decoder):
         for name, weight in list(experts.named_parameters(recurse=False)):
-            setattr(experts, name, nn.Parameter(distribute_tensor(weight, mesh, (Shard(0),), src_data_rank=None)))
-        exchange = Exchange(mesh)
-        experts.register_forward_pre_hook(exchange.there)
-        experts.register_forward_hook(exchange.back)
+            inner = Shard(2 if name == "down_proj" else 1)
+            placements = (Shard(0), inner)[not expert : 1 + tensor]
+            setattr(experts, name, nn.Parameter(distribute_tensor(weight, mesh, placements, src_data_rank=None)))
+        if tensor:
+            experts.register_forward_pre_hook(Summed(layout.weights["tensor"]).into)
+        if expert:
+            exchange = Exchange(layout.experts["expert"])
+            experts.register_forward_pre_hook(exchange.there)
+            experts.register_forward_hook(exchange.back)
+        if tensor:
+            experts.register_forward_hook(Summed(layout.weights["tensor"]).out_of)
+
+
+class Summed:
+    """Around what each place computes a part of: results are summed, and so are gradients of what went in."""
+
+    def __init__(self, mesh: DeviceMesh) -> None:
+        self._mesh = mesh
+
+    def into(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The same tokens on every place."""
+        x_MD = DTensor.from_local(arguments[0], self._mesh, (Replicate(),), run_check=False)
+        return (x_MD.to_local(grad_placements=(Partial(),)), *arguments[1:])
+
+    def out_of(self, module: nn.Module, arguments: tuple[Any, ...], y_MD: Tensor) -> Tensor:
+        """The sum of all places' parts, on every place."""
+        whole: Tensor = DTensor.from_local(y_MD, self._mesh, (Partial(),), run_check=False).redistribute(
+            placements=(Replicate(),)
+        )
+        return whole.to_local()  # type: ignore[attr-defined, no-any-return]
 
 
 class Exchange:

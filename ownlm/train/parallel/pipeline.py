@@ -76,13 +76,18 @@ class Pipelined:
         """See `Computation`."""
         self._divisor = max(1, labels)
         for stage in self._stages:
-            stage.labels = self._divisor
+            stage.labels, stage.load = self._divisor, None
         return self._run(self._schedule.step, rows)
 
     @torch.no_grad()
     def measure(self, rows: Rows) -> Tensor:
         """See `Computation`."""
         return self._run(self._schedule.eval, rows)
+
+    def expert_load(self) -> Tensor | None:
+        """See `Computation`: of all parts of the batch."""
+        loads = [stage.load for stage in self._stages if stage.load is not None]
+        return torch.stack(loads).sum(0) if loads else None
 
     def clip(self, longest: float) -> float:
         """See `Computation`."""

@@ -52,8 +52,7 @@ def place(
     for part, stage in zip(parts, stages, strict=True):
         if layout.config.tensor > 1:
             tensor.divide(part, layout.weights["tensor"], layout.config.sequence)
-        if layout.config.expert > 1:
-            experts.divide(part, layout.experts["expert"])
+        experts.divide(part, layout)
         _prepare(part, settings, execution)
         data.distribute(stage, part, layout, execution.bf16)
     mine = merged(parts)

@@ -41,6 +41,10 @@ class OneStage:
             loss: Tensor = self._stage(*rows)
             return loss[1].view(1)
 
+    def expert_load(self) -> Tensor | None:
+        """See `Computation`."""
+        return self._stage.decoder.expert_load()
+
     def clip(self, longest: float) -> float:
         """See `Computation`."""
         settle(self.weights())

@@ -19,6 +19,7 @@ from ownlm.model.decoder import Decoder
 from ownlm.model.view import Attend
 from ownlm.train.loss import linear_cross_entropy
 from ownlm.train.parallel.context import Part
+from ownlm.train.parallel.relay import StretchRelay
 
 
 class Elsewhere(nn.Module):
@@ -40,6 +41,7 @@ class Stage(nn.Module):
 
     Attributes:
         labels: what the loss will be divided by; needed before the last stage, whose experts have losses of their own.
+        load: what tokens chose (`Decoder.expert_load`) in all forward passes with gradients since it was set to None.
     """
 
     def __init__(self, decoder: Decoder, is_last: bool, context: DeviceMesh | None, z_loss: float) -> None:
@@ -47,6 +49,7 @@ class Stage(nn.Module):
         self.decoder, self.is_last, self._context, self._z_loss = decoder, is_last, context, z_loss
         self.is_first = isinstance(decoder.embed_tokens, nn.Embedding)
         self.labels = 1
+        self.load: Tensor | None = None
         if context is not None:
             for router in decoder.routers():
                 router.over_rows = partial(_summed, context)
@@ -64,23 +67,33 @@ class Stage(nn.Module):
         """
         positions_L = torch.arange(labels_BL.shape[1], device=labels_BL.device)
         attend: Attend
+        relay = None
         if self._context is None:
             attend = attention_over(segments_BL, self._dtype(x.device.type), self.decoder.attention)
         else:
             part = Part.of(labels_BL.shape[1], self._context, labels_BL.device)
             attend, positions_L = part.attend(segments_BL), part.positions_L
+            if self.decoder.architecture.state_space is not None:
+                relay = StretchRelay.of(segments_BL, self._context)
             labels_BL, segments_BL = labels_BL[:, positions_L], segments_BL[:, positions_L]
             x = x[:, positions_L] if self.is_first else x
-        view = self.decoder.view(positions_L[None], segments_BL, attend=attend)
+        view = self.decoder.view(positions_L[None], segments_BL, attend=attend, relay=relay)
         x_BLD: Tensor = self.decoder.embed_tokens(x)
         for block in self.decoder.layers:
             x_BLD = block(x_BLD, view)
+        self._count_experts()
         if self.is_last:
             return self._loss(self.decoder.last(x_BLD), labels_BL)
         auxiliary = self.decoder.auxiliary()
         if auxiliary is not None:
             x_BLD = _Joined.apply(x_BLD, auxiliary / self.labels)  # type: ignore[no-untyped-call]
         return x_BLD
+
+    def _count_experts(self) -> None:
+        """A pipeline has several forward passes a batch, and routers know the last one."""
+        load = self.decoder.expert_load() if torch.is_grad_enabled() else None
+        if load is not None:
+            self.load = load if self.load is None else self.load + load
 
     def _loss(self, x_BLD: Tensor, labels_BL: Tensor) -> Tensor:
         head_VD, parts = self.decoder.head_weight, None

@@ -3,6 +3,10 @@
     q, k, v, gate, up   rows divided: each place has some heads, some of the inner width     (no communication)
     o, down             columns divided: the places' results are summed                      (all-reduce)
     embedding, head     the vocabulary divided; the last place may have fewer tokens than the others
+    experts             each expert like a feed-forward (`ownlm.train.parallel.experts`); routers are on every place
+    state space         layers are on every place, whole: their heads share norms and maps (Mamba-2's group norm)
+
+What every place computes whole is the same everywhere, and so is its gradient.
 
 With `sequence` (arXiv 2205.05198) what lies between the matrices is divided along the sequence: norms and the residual
 stream cost each place a part of the memory, and the all-reduce becomes a reduce-scatter and an all-gather.
@@ -17,6 +21,7 @@ from torch.distributed.tensor.parallel import (
     ColwiseParallel,
     ParallelStyle,
     PrepareModuleInput,
+    PrepareModuleInputOutput,
     RowwiseParallel,
     SequenceParallel,
     parallelize_module,
@@ -24,6 +29,7 @@ from torch.distributed.tensor.parallel import (
 
 from ownlm.model.block import Block
 from ownlm.model.decoder import Decoder
+from ownlm.model.experts import MixtureOfExperts
 from ownlm.model.feed_forward import FeedForward
 
 
@@ -47,17 +53,53 @@ def divide(decoder: Decoder, mesh: DeviceMesh, sequence: bool) -> None:
 
 def _plan(block: Block, sequence: bool, stream: Placement) -> dict[str, ParallelStyle]:
     """What becomes of each part of a block."""
-    plan: dict[str, ParallelStyle] = {}
-    for name in ("q_proj", "k_proj", "v_proj"):
-        plan[f"self_attn.{name}"] = ColwiseParallel()
-    plan["self_attn.o_proj"] = RowwiseParallel(output_layouts=stream)
-    if isinstance(block.mlp, FeedForward):
-        plan |= {"mlp.gate_proj": ColwiseParallel(), "mlp.up_proj": ColwiseParallel()}
-        plan["mlp.down_proj"] = RowwiseParallel(output_layouts=stream)
-    if sequence:
-        plan |= {"input_layernorm": SequenceParallel(), "post_attention_layernorm": SequenceParallel()}
-        plan["mlp"] = PrepareModuleInput(input_layouts=(Shard(1),), desired_input_layouts=(Replicate(),))
-        plan["self_attn"] = PrepareModuleInput(
-            input_layouts=(Shard(1), None), desired_input_layouts=(Replicate(), None)
-        )
+    plan = _attention(block, stream) if hasattr(block, "self_attn") else {}
+    mixer = "self_attn" if plan else "mamba"
+    if isinstance(block.mlp, MixtureOfExperts):
+        if block.mlp.shared_experts is not None:
+            plan |= _feed_forward("mlp.shared_experts", Replicate())
+    else:
+        plan |= _feed_forward("mlp", stream)
+    if not sequence:
+        return plan
+    plan |= {"input_layernorm": SequenceParallel(), "post_attention_layernorm": SequenceParallel()}
+    plan[mixer] = _gathered(Shard(1), None) if mixer == "self_attn" else _whole(Shard(1), None)
+    plan["mlp"] = _gathered(Shard(1)) if isinstance(block.mlp, FeedForward) else _whole(Shard(1))
     return plan
+
+
+def _attention(block: Block, stream: Placement) -> dict[str, ParallelStyle]:
+    plan: dict[str, ParallelStyle] = {f"self_attn.{name}": ColwiseParallel() for name in ("q_proj", "k_proj", "v_proj")}
+    if block.self_attn.q_norm is not None:
+        # One weight for all heads, of which each place has some: its gradient is the sum over places.
+        for name in ("q_norm", "k_norm"):
+            plan[f"self_attn.{name}"] = SequenceParallel(sequence_dim=2, use_local_output=True)
+    return plan | {"self_attn.o_proj": RowwiseParallel(output_layouts=stream)}
+
+
+def _feed_forward(name: str, stream: Placement) -> dict[str, ParallelStyle]:
+    return {
+        f"{name}.gate_proj": ColwiseParallel(),
+        f"{name}.up_proj": ColwiseParallel(),
+        f"{name}.down_proj": RowwiseParallel(output_layouts=stream),
+    }
+
+
+def _everywhere(inputs: tuple[Placement | None, ...]) -> tuple[Placement | None, ...]:
+    return tuple(None if one is None else Replicate() for one in inputs)
+
+
+def _gathered(*inputs: Placement | None) -> ParallelStyle:
+    """All positions go in; what comes out is divided by the module itself."""
+    return PrepareModuleInput(input_layouts=inputs, desired_input_layouts=_everywhere(inputs))
+
+
+def _whole(*inputs: Placement | None) -> ParallelStyle:
+    """All positions go in and come out, the same on every place; each keeps its own of them."""
+    return PrepareModuleInputOutput(
+        input_layouts=inputs,
+        desired_input_layouts=_everywhere(inputs),
+        use_local_input=True,
+        output_layouts=Replicate(),
+        desired_output_layouts=Shard(1),
+    )

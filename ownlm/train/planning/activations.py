@@ -10,8 +10,8 @@ with dropout. The same count for these blocks, as torch's autograd keeps them wh
     state space   the convolution's channels, the scores of every chunk, the states between chunks
 
 D, F, ... are the architecture's widths; w is 4 bytes in float32 and 2 under bf16 autocast, where the stream and all
-that is normalized stay float32. What tensor parallel divides is `inner`; the rest, `stream`, is divided by sequence
-parallel only.
+that is normalized stay float32. What tensor parallel divides is `inner`; `stream` is divided by sequence parallel
+only, `whole` by neither.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ class Kept:
     Attributes:
         stream: as wide as the model.
         inner: of heads and inner widths, which tensor parallel divides.
+        whole: of what every tensor place computes for all tokens: routers, copies for experts, state-space layers.
     """
 
     stream: float = 0.0
     inner: float = 0.0
+    whole: float = 0.0
 
     def __add__(self, other: Kept) -> Kept:
-        return Kept(self.stream + other.stream, self.inner + other.inner)
+        return Kept(self.stream + other.stream, self.inner + other.inner, self.whole + other.whole)
 
     def divided(self, tensor: int, *, sequence: bool) -> float:
         """Bytes a token of one of `tensor` places."""
-        return self.stream / (tensor if sequence else 1) + self.inner / tensor
+        return self.stream / (tensor if sequence else 1) + self.inner / tensor + self.whole
 
 
 def block_input(architecture: Architecture) -> Kept:
@@ -87,11 +89,12 @@ def kept_products(architecture: Architecture, layer: int, *, bf16: bool) -> Kept
         assert shape is not None
         states = shape.inner * shape.d_state / SCAN_CHUNK
         scan = w * (shape.heads * SCAN_CHUNK + 2 * shape.inner + states) + 4 * states
-        found += Kept(inner=w * (shape.inner + shape.conv_width + shape.heads) + scan)
+        found += Kept(whole=w * (shape.inner + shape.conv_width + shape.heads) + scan)
     experts = architecture.experts
     if experts is None or not architecture.has_experts(layer):
         return found + Kept(stream=w * width, inner=w * 2 * architecture.d_ff)
-    found += Kept(stream=4 * experts.count, inner=experts.per_token * w * (2 * experts.d_ff + width))
+    chosen = experts.per_token * w
+    found += Kept(whole=4 * experts.count + chosen * width, inner=chosen * 2 * experts.d_ff)
     if experts.shared:
         found += Kept(stream=w * width, inner=2 * w * experts.shared * experts.d_ff)
     return found
@@ -132,7 +135,7 @@ def _experts(width: int, experts: Experts, *, bf16: bool) -> Kept:
         router -= 4 * width  # the shared experts' input is the router's
     copies = chosen * width * (2 * 2 if bf16 else 4)
     shared = 4 * w * experts.shared * experts.d_ff
-    return Kept(stream=router + copies, inner=chosen * w * (4 * experts.d_ff + width) + shared)
+    return Kept(whole=router + copies + chosen * w * width, inner=chosen * w * 4 * experts.d_ff + shared)
 
 
 def _state_space(shape: StateSpace, *, bf16: bool) -> Kept:
@@ -142,4 +145,4 @@ def _state_space(shape: StateSpace, *, bf16: bool) -> Kept:
     maps = 5 * w * shape.heads * shape.d_state
     scores = (4 + 4 * w if bf16 else 5 * w) * shape.heads * SCAN_CHUNK
     states = 4 * shape.inner * shape.d_state / SCAN_CHUNK
-    return Kept(inner=channels + maps + scores + states + 28 * shape.inner + 7 * 4 * shape.heads)
+    return Kept(whole=channels + maps + scores + states + 28 * shape.inner + 7 * 4 * shape.heads)

@@ -37,8 +37,9 @@ class Matrix:
 
     @property
     def divisible(self) -> bool:
-        """Tensor parallel divides it: matrices, not norms."""
-        return len(self.shape) == 2
+        """Tensor parallel divides it: matrices and experts, not norms, routers and state-space layers."""
+        everywhere = ".mamba." in self.name or self.name.endswith("mlp.gate.weight")
+        return self.of_expert or (len(self.shape) == 2 and not everywhere)
 
 
 def matrices(

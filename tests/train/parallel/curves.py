@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import distributed
 
-from ownlm.model.architecture import Architecture, Experts
+from ownlm.model.architecture import Architecture, Experts, StateSpace
 from ownlm.model.decoder import IGNORED
 from ownlm.tokens.shards.batches import Batch
 from ownlm.train.config import OptimizerConfig, TrainConfig
@@ -24,7 +24,7 @@ from ownlm.train.step import Stepper
 from tests.train.parallel.layouts import Case
 
 FLOAT32, BF16 = (5e-7, 2e-6), (4e-5, 1e-3)
-STEPS, ROWS, CONTEXT, VOCABULARY = 5, 8, 32, 331
+ROWS, CONTEXT, VOCABULARY = 8, 32, 331
 Curve = list[tuple[float, float]]
 """Loss and length of the gradient, step by step; last the loss on rows that are not trained on, with 0."""
 
@@ -33,6 +33,8 @@ def architecture(**changes: Any) -> Architecture:
     settings = {"d_model": 32, "layers": 4, "heads": 4, "kv_heads": 2, "d_ff": 48, "tied": True} | changes
     if "experts" in settings:
         settings["experts"] = Experts(**settings["experts"])
+    if "state_space" in settings:
+        settings["state_space"] = StateSpace(**settings["state_space"])
     return Architecture(vocab_size=VOCABULARY, context=CONTEXT, **settings)
 
 
@@ -78,22 +80,21 @@ class Run:
         return self.stepper.evaluate([self.layout.part(batch(1000, rows=5), ROWS)]).loss
 
 
-def curve(layout: Layout, model: Architecture, **settings: Any) -> Curve:
+def curve(layout: Layout, model: Architecture, steps: int, **settings: Any) -> Curve:
     run = Run(layout, model, **settings)
-    return [*(run.step(number) for number in range(STEPS)), (run.measure(), 0.0)]
+    return [*(run.step(number) for number in range(steps)), (run.measure(), 0.0)]
 
 
-def alone(case: Case) -> Curve:
+def alone(case: Case, steps: int) -> Curve:
     """Of one process."""
-    return curve(Layout(), architecture(**case.model), **case.settings)
+    return curve(Layout(), architecture(**case.model), steps, **case.settings)
 
 
-def write_curves(folder: Path, cases: Sequence[Case]) -> None:
+def write_curves(folder: Path, cases: Sequence[Case], steps: int) -> None:
     """In a process of a group: `folder/N.json` for each case."""
     for number, case in enumerate(cases):
-        points = curve(
-            MeshLayout(MeshConfig.model_validate(case.mesh), "cpu"), architecture(**case.model), **case.settings
-        )
+        layout = MeshLayout(MeshConfig.model_validate(case.mesh), "cpu")
+        points = curve(layout, architecture(**case.model), steps, **case.settings)
         if distributed.get_rank() == 0:
             (folder / f"{number}.json").write_text(json.dumps(points))
 

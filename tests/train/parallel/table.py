@@ -15,14 +15,16 @@ from tests.train.parallel.curves import allowed, alone, differences, read_curve,
 from tests.train.parallel.layouts import FOUR, TWO, Case
 from tests.train.parallel.places import together
 
+STEPS = 5
+
 
 def rows(world: int, cases: list[Case]) -> list[str]:
     """Lines of a Markdown table."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        together(world, Path(folder), write_curves, cases)
+        together(world, Path(folder), write_curves, cases, STEPS)
         for number, case in enumerate(cases):
-            loss, norm = differences(alone(case), read_curve(Path(folder), number))
+            loss, norm = differences(alone(case, STEPS), read_curve(Path(folder), number))
             most = allowed(case)
             verdict = "yes" if loss <= most[0] and norm <= most[1] else "NO"
             lines.append(f"| {case.name} | {world} | {loss:.1e} | {norm:.1e} | {verdict} |")

@@ -12,13 +12,11 @@ from ownlm.train.config import TrainConfig
 from ownlm.train.parallel.check import PROCESSES_A_CORE, check_machine, check_mesh
 from ownlm.train.parallel.config import MeshConfig
 from tests.train.parallel.curves import architecture
-from tests.train.parallel.layouts import BALANCED, EXPERTS, FOUR, TWO, Case
+from tests.train.parallel.layouts import BALANCED, EXPERTS, FOUR, STATE_SPACE, TWO, Case
 
-STATE_SPACE = {
-    "heads": 4,
-    "family": "bamba",
-    "state_space": {"heads": 4, "head_width": 16, "d_state": 8, "groups": 1, "d_conv": 4, "attention_layers": (1,)},
-}
+
+def _narrow(model: dict[str, Any]) -> dict[str, Any]:
+    return model | {"kv_heads": 4, "experts": model["experts"] | {"d_ff": 22}}
 
 
 def train(batch: int = 8, warmup: list[list[int]] | None = None, compile: Any = "auto", **mesh: Any) -> TrainConfig:
@@ -38,7 +36,10 @@ def train(batch: int = 8, warmup: list[list[int]] | None = None, compile: Any = 
         (train(tensor=4, context=16, sequence=True), {"kv_heads": 4}, "2 positions cannot be", "sequence to false"),
         (train(compile="on", tensor=2), {}, "cannot compile blocks", "train.compile to auto"),
         (train(sequence=True), {}, "sequence parallel needs tensor", "set tensor"),
-        (train(tensor=2), EXPERTS, "does not divide experts", "use shard"),
+        (train(tensor=4), EXPERTS | {"kv_heads": 4, "d_ff": 49}, None, None),
+        (train(tensor=4), BALANCED | {"kv_heads": 4, "d_ff": 50}, "50 d_ff cannot", "set tensor to 2 or 5"),
+        (train(tensor=4), _narrow(EXPERTS), "22 experts.d_ff cannot", "model.experts.d_ff to a multiple of 4"),
+        (train(context=8), STATE_SPACE, "stretches of 2 positions are fewer than the 3", "lower context"),
         (train(pipeline=8), {}, "4 layers are too few for 8 stages", "model.layers to at least 8"),
         (train(pipeline=4, schedule="interleaved"), {}, "4 layers are too few for 8 stages", "lower pipeline"),
         (train(pipeline=2, microbatches=3), {}, "8 windows a place cannot be divided into 3", "set microbatches to 2"),
@@ -48,7 +49,6 @@ def train(batch: int = 8, warmup: list[list[int]] | None = None, compile: Any = 
         (train(expert=2, data=2), {}, "the family llama has no experts", "set expert to 1"),
         (train(9, expert=3, data=3), EXPERTS, "4 experts cannot be divided among expert = 3", "set expert to 2 or 4"),
         (train(expert=4, data=2), EXPERTS, "expert = 4 must divide data x shard x context = 2", "set expert to 2"),
-        (train(pipeline=2), BALANCED, "does not balance experts by bias", "balance to loss"),
         (train(data=4, nodes=3), {}, "4 places cannot be divided among 3 machines", "set nodes to 2 or 4"),
         (train(data=4, nodes=2), {}, "need an address to meet", "HOST:PORT"),
     ],
@@ -61,16 +61,6 @@ def test_what_does_not_fit_is_said(config: TrainConfig, model: dict[str, Any], w
         check_mesh(config, architecture(**model))
     assert advice in str(caught.value.advice)
     assert caught.value.where == "train.mesh"
-
-
-def test_state_space_layers_are_not_divided() -> None:
-    from ownlm.model.architecture import StateSpace
-
-    values = STATE_SPACE | {"state_space": StateSpace(**STATE_SPACE["state_space"])}  # type: ignore[arg-type]
-    for mesh in ({"context": 2}, {"tensor": 2}):
-        with pytest.raises(RecipeError, match="state-space"):
-            check_mesh(train(**mesh), architecture(**values))
-    check_mesh(train(shard=2), architecture(**values))
 
 
 @pytest.mark.parametrize("case", [*TWO, *FOUR], ids=lambda case: case.name)
