@@ -2,10 +2,12 @@
 
     scratch/faults/rank-00000.beat      "step 412, updated": overwritten in every step
     scratch/faults/rank-00000.stacks    what every thread was doing when nothing had moved for `fault.hang_after_s`
+    scratch/faults/rank-00000.locked    the same, when the interpreter itself stood still
 
 In a distributed run one stuck process stops all. Each then finds out for itself, writes its stacks, and names the one
 that is furthest behind: that one may be unable to (stopped, or its machine is gone). Time is the monotonic clock's: one
-that is set back or forth changes nothing.
+that is set back or forth changes nothing. Code that hangs and keeps the interpreter's lock stops the watching thread
+too: then a clock of `faulthandler`, which needs no lock, writes the stacks and ends the process (exit code 1).
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ _LOOKS = 20
 """How often the time that may pass is divided for looking."""
 _PHASES = ("started", "gradient", "updated", "logged")
 _OTHERS_WRITE_S = 5.0
+_LOCKED = 1.5
+"""Times the patience: so long the interpreter's lock may be held. The watching thread comes first wherever it can."""
 
 
 class Heartbeat(Observer):
@@ -99,9 +103,14 @@ class Heartbeat(Observer):
             os.pwrite(self._file, f"{step} {phase}".ljust(40).encode() + b"\n", 0)
 
     def _watch(self) -> None:
-        while not self._done.wait(self._patience_s / _LOOKS):
-            if time.monotonic() - self._last > self._patience_s:
-                self._end()
+        with self._stacks.with_suffix(".locked").open("w", encoding="utf-8") as stream:
+            while True:
+                faulthandler.dump_traceback_later(_LOCKED * self._patience_s, exit=True, file=stream)
+                if self._done.wait(self._patience_s / _LOOKS):
+                    break
+                if time.monotonic() - self._last > self._patience_s:
+                    self._end()
+            faulthandler.cancel_dump_traceback_later()
 
     def _end(self) -> None:
         """Write stacks, leave the others time to write theirs, and end."""
