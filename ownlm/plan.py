@@ -17,6 +17,7 @@ import numpy as np
 
 from ownlm.data.sources.base import Source
 from ownlm.errors import ArtifactError, RecipeError
+from ownlm.evaluate.suites_part import check_suites, not_kept_out
 from ownlm.flow import stages_of
 from ownlm.model.architecture import Architecture
 from ownlm.pipeline.artifact import Artifact, read_artifact
@@ -69,6 +70,7 @@ class Plan:
     Attributes:
         misfit: why its training does not fit on this machine; None: it fits, or the machine has a GPU, whose memory
             is known only to the run.
+        warnings: what the recipe may not have meant, in sentences.
     """
 
     stages: tuple[PlannedStage, ...]
@@ -79,6 +81,7 @@ class Plan:
     parameters: int
     flops: float
     misfit: RecipeError | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -97,6 +100,7 @@ def plan(recipe: Recipe, store: Store, *, workers: int) -> Plan:
     Raises:
         OwnlmError: a source is missing or empty, or an artifact damaged: what `run` would say too.
     """
+    check_suites(recipe, store.cache)
     sizes = [_size(entry.settings.open()) for entry in recipe.sources]
     files, size = sum(count for count, _ in sizes), sum(size for _, size in sizes)
     architecture = recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context)
@@ -118,7 +122,8 @@ def plan(recipe: Recipe, store: Store, *, workers: int) -> Plan:
     available = max(1.0, weighted / BYTES_PER_TOKEN)
     waits = any(row.name == "train" and row.state == "to make" for row in rows)
     problem = _misfit(architecture, train) if waits else None
-    return Plan(tuple(rows), files, size, tokens, tokens / available, architecture.parameters, flops, problem)
+    epochs, warnings = tokens / available, tuple(not_kept_out(recipe))
+    return Plan(tuple(rows), files, size, tokens, epochs, architecture.parameters, flops, problem, warnings)
 
 
 def _misfit(architecture: Architecture, train: TrainConfig) -> RecipeError | None:
@@ -296,4 +301,6 @@ def totals(planned: Plan) -> Mapping[str, str]:
     }
     if planned.misfit is not None:
         found["does not fit"] = f"{planned.misfit.what}: {planned.misfit.advice}"
+    if planned.warnings:
+        found["take care"] = "; ".join(planned.warnings)
     return found

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from ownlm.errors import ArtifactError, InputError, StorageError
+from ownlm.evaluate.suites_part import check_suites
 from ownlm.flow import stages_of
 from ownlm.pipeline.artifact import Artifact
 from ownlm.pipeline.progress import Progress
@@ -79,6 +80,21 @@ class RunJournal:
         write_pages(self.folder / "report", self._recipe.name, self._text, self._results)
 
 
+class CheckedStart:
+    """Before the first stage is made: sees that what the last ones need from this machine is there."""
+
+    def __init__(self, recipe: Recipe, store: Store, started: Callable[[Stage, bool], None]) -> None:
+        self._recipe, self._store, self._started = recipe, store, started
+        self._checked = False
+
+    def __call__(self, stage: Stage, continues: bool) -> None:
+        """Check once, then pass it on."""
+        if not self._checked:
+            check_suites(self._recipe, self._store.cache)
+            self._checked = True
+        self._started(stage, continues)
+
+
 def execute(
     recipe: Recipe,
     store: Store,
@@ -111,7 +127,8 @@ def execute(
         finished(result)
 
     engine = recipe.lake.engine
-    runner = Runner(store, text, workers, progress, metrics_opener(recipe, store), started, done, engine)
+    checked = CheckedStart(recipe, store, started)
+    runner = Runner(store, text, workers, progress, metrics_opener(recipe, store), checked, done, engine)
     with store.lock_run(recipe.name):
         return runner.run(stages)
 

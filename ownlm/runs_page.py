@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ownlm.pipeline.progress import format_count, format_seconds
 from ownlm.pipeline.run import StageResult
@@ -67,7 +68,7 @@ def headline(results: Sequence[StageResult]) -> dict[str, str]:
 
 def evaluation_headline(path: Path) -> dict[str, str]:
     """Model beside baseline, in one line a suite."""
-    results: Mapping[str, Mapping[str, Mapping[str, float]]] = json.loads(path.read_text(encoding="utf-8"))
+    results: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     shown = {}
     for split, title in (("heldout_repos", "held-out packages"), ("heldout_files", "held-out files")):
         if row := (results.get("bits_per_byte") or {}).get(split):
@@ -76,4 +77,6 @@ def evaluation_headline(path: Path) -> dict[str, str]:
         model, ngram = lines["model"], lines["ngram"]
         shown["hidden lines exact"] = f"{model['exact_match']:.1%} (5-gram {ngram['exact_match']:.1%})"
         shown["hidden lines similar"] = f"{model['edit_similarity']:.1%} (5-gram {ngram['edit_similarity']:.1%})"
+    for name, suite in (results.get("suites") or {}).items():
+        shown[f"{name}, pass@1"] = f"{suite['pass_at_k']['1']['value']:.1%}"
     return shown

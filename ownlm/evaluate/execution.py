@@ -23,7 +23,9 @@ from ownlm.evaluate.suites.base import Problem, Suite
 from ownlm.pipeline.progress import Progress, Task
 
 CHUNK = 256
-"""Answers, and programs, between two saves: enough for an engine's batches to be full."""
+"""Answers between two saves: enough for an engine's batches to be full."""
+PROGRAMS = 64
+"""Programs between two saves."""
 Item = TypeVar("Item")
 
 
@@ -118,7 +120,7 @@ def _ask(
 ) -> None:
     todo = [(key, problem) for key, problem in wanted if key not in journal.answers]
     with progress.task(f"{asked.name}: answers", len(todo), "answers") as task:
-        for chunk in _chunks(todo):
+        for chunk in _chunks(todo, CHUNK):
             answers = model.answer([asked.request(key, problem) for key, problem in chunk], task)
             journal.add_answers(dict(zip((key for key, _ in chunk), answers, strict=True)))
 
@@ -130,12 +132,12 @@ def _judge(asked: Asked, sources: Mapping[Key, Source], judge: Judges, journal: 
     with progress.task(f"{asked.name}: tests", len(new), "programs") as task:
         if todo and not new:
             journal.add_verdicts({key: known[source] for key, source in todo.items()})
-        for chunk in _chunks(new):
+        for chunk in _chunks(new, PROGRAMS):
             known |= dict(zip(chunk, judge.judge(chunk, task), strict=True))
             done = {key: known[source] for key, source in todo.items() if source in known}
             journal.add_verdicts({key: verdict for key, verdict in done.items() if key not in journal.verdicts})
 
 
-def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -23,6 +23,8 @@ from ownlm.evaluate.config import EvaluateConfig, EvaluateStage
 from ownlm.evaluate.documents import open_splits, training_stream
 from ownlm.evaluate.report import write_report
 from ownlm.evaluate.rivals import ModelRival, NgramRival, Rival
+from ownlm.evaluate.suites_part import run_suites
+from ownlm.evaluate.summary import headline as suites_headline
 from ownlm.model.decoder import Decoder
 from ownlm.model.load import load_model
 from ownlm.ngram import kneser_ney
@@ -65,6 +67,8 @@ def evaluate(context: StageContext) -> Metrics:
     if "heldout_files" in splits:
         files, room = splits["heldout_files"], decoder.architecture.context
         results |= _hidden_results(config, HiddenParts(rivals, files, vocabulary, room, context.progress))
+    if config.suites is not None:
+        results |= run_suites(context, config)
     (context.out / RESULTS).write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_report(results, context.out / "report" / "index.html")
     return headline(results)
@@ -80,7 +84,7 @@ def headline(results: Mapping[str, Any]) -> dict[str, JsonValue]:
         for rival, scores in results.get(part, {}).items():
             for score in ("exact_match", "edit_similarity"):
                 figures[f"{part}.{rival}.{score}"] = scores[score]
-    return figures
+    return figures | suites_headline(results.get("suites", {}))
 
 
 def _check_vocabulary(vocabulary: Vocabulary, decoder: Decoder, readers: Sequence[ShardReader]) -> None:

@@ -62,6 +62,7 @@ def test_killed_anywhere_it_continues_with_what_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: int | None, programs: int | None
 ) -> None:
     monkeypatch.setattr(execution, "CHUNK", 1)
+    monkeypatch.setattr(execution, "PROGRAMS", 1)
     suite = FakeSuite(languages=("lua", "python"))
     whole = carry_out(asked(suite), FakeModel(wrong=(3,)), FakeJudge(), Journal(tmp_path / "whole", {}), SILENT)
     first = (FakeModel(wrong=(3,), dies_after=answers), FakeJudge(dies_after=programs))
@@ -76,6 +77,7 @@ def test_killed_anywhere_it_continues_with_what_it_has(
 
 def test_a_verdict_known_from_before_serves_its_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "CHUNK", 1)
+    monkeypatch.setattr(execution, "PROGRAMS", 1)
     sampled = asked(FakeSuite(count=1), samples=8, temperature=0.8)
     whole = carry_out(sampled, FakeModel(), FakeJudge(), Journal(tmp_path, {}), SILENT)
     lines = (tmp_path / "verdicts.jsonl").read_text().splitlines(keepends=True)
