@@ -92,6 +92,12 @@ def machine() -> Machine | None:
     return MACHINES.get(platform.machine())
 
 
+def calls(machine: Machine) -> dict[str, int]:
+    """Numbers of the calls that are denied whatever their arguments."""
+    numbers = {name: row[machine.column] for name, row in (_DENIED | _MISSING).items()}
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
 def filter_program(machine: Machine) -> bytes:
     """The filter as an array of struct sock_filter, as `bwrap --seccomp` reads it."""
     code = [(_LOAD, 0, 0, _ARCHITECTURE), (_JUMP_EQUAL, 1, 0, machine.audit), (_RETURN, 0, 0, _KILL)]
