@@ -302,12 +302,21 @@ def blame(
 
 
 @training.command()
-def incidents(run_of: TrainedOf, overrides: Overrides = None, home: Home = DEFAULT_HOME) -> None:
+def incidents(
+    run_of: TrainedOf,
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
     """List the steps of a training run that stood out, what was done, and where their pages are."""
     from ownlm import replaying
     from ownlm.pipeline.store import Store
 
-    replaying.print_incidents(out, replaying.find_run(Store(home), run_of, overrides or ()))
+    run = replaying.find_run(Store(home), run_of, overrides or ())
+    if as_json:
+        replaying.print_json(out, replaying.incidents_json(run))
+    else:
+        replaying.print_incidents(out, run)
 
 
 @training.command()

@@ -150,7 +150,7 @@ def print_blamed(out: Console, folder: Path) -> None:
 
 def print_incidents(out: Console, run: TrainedRun) -> None:
     """The incidents of a run, one line each."""
-    folders = sorted((run.folder / INCIDENTS).glob("step-*"))
+    folders = _incident_folders(run)
     if not folders:
         out.print(Text(f"No incidents in {run.folder}."), soft_wrap=True)
     for folder in folders:
@@ -160,6 +160,15 @@ def print_incidents(out: Console, run: TrainedRun) -> None:
         line = f"step {found['step']}: loss {_number(found['loss'])}, gradient {_number(found['grad_norm'])}; "
         out.print(Text(visible(line + found["action"] + whose)), soft_wrap=True)
         out.print(Text(f"  {folder / 'index.html'}"), soft_wrap=True)
+
+
+def incidents_json(run: TrainedRun) -> list[dict[str, Any]]:
+    """What `--json` prints: the incidents in order, each with its page."""
+    return [read_incident(folder) | {"page": str(folder / "index.html")} for folder in _incident_folders(run)]
+
+
+def _incident_folders(run: TrainedRun) -> list[Path]:
+    return sorted((run.folder / INCIDENTS).glob("step-*"))
 
 
 def read_incident(folder: Path) -> dict[str, Any]:

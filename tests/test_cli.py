@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from ownlm import __version__, cli
 from ownlm.errors import OwnlmError, TrainingError
 from ownlm.pipeline.store import Store
 from ownlm.recipe.load import load_recipe
+from ownlm.train.spikes.records import RUN
+from tests.test_rate_sweep import WIDE, Proxies
 from tests.toy_run import STAGES, toy_stages, write_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -159,6 +163,55 @@ def test_run_show_and_run_again(ownlm: Ownlm, tmp_path: Path, monkeypatch: pytes
     assert "run small: complete" in ownlm("show", "--verify").out
     assert ownlm("show", "train", "--verify").out.startswith("artifact     train-")
     assert "sources" in ownlm("show", "train", "--lineage").out
+
+
+def test_plan_proposes_layouts(ownlm: Ownlm, tmp_path: Path) -> None:
+    path = write_recipe(tmp_path)
+    done = ownlm("plan", path, "--gpus", "4", "--gpu", "l4-24gb", "--price", "0.5")
+    assert done.code == 0, done.err
+    assert "layouts on 4 l4-24gb: " in done.out
+    (line,) = (line for line in done.out.splitlines() if line.startswith("settings"))
+    settings = line.split()[1:]
+    assert math.prod(int(one.split("=")[1]) for one in settings if one.startswith("train.mesh.")) == 4
+    planned = ownlm("plan", path, *settings)
+    assert planned.code == 0, planned.err
+    assert "layouts" not in planned.out
+    refused(ownlm("plan", path, "--gpus", "4", "--gpu", "abacus"), 2, "abacus", "l4-24gb")
+    refused(ownlm("plan", path, "--gpus", "9", "--nodes", "2"), 2, "--nodes", "give --nodes 3")
+
+
+def test_a_learning_rate_is_swept_for(ownlm: Ownlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies = Proxies(monkeypatch)
+    command = ["train", "sweep", write_recipe(tmp_path), *WIDE, "--lrs", "3e-3,6e-3,1.2e-2", "--seeds", "1"]
+    done = ownlm(*command, "--steps", "30", "--out", "found")
+    assert done.code == 0, done.err
+    assert [config.train.steps for config in proxies.trained] == [30] * 3
+    assert "train.optimizer.adamw.lr=" in done.out
+    assert "page  found/" in done.out
+    assert json.loads(Path("found", "sweep.json").read_text())["overrides"]
+    refused(ownlm(*command[:-4], "--lrs", "1e-3"), 2, "at least two rates")
+
+
+def test_incidents_for_programs(ownlm: Ownlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy_stages(monkeypatch)
+    path = write_recipe(tmp_path)
+    assert ownlm("run", path, "--no-serve", "--workers", "1").code == 0
+    (made,) = Path(".ownlm/artifacts").glob("train-*")
+    (made / RUN).parent.mkdir(parents=True, exist_ok=True)
+    (made / RUN).write_text("{}")  # which the toy's training does not write
+    assert ownlm("train", "incidents", path, "--json").out == "[]\n"
+    assert "No incidents in" in ownlm("train", "incidents", path).out
+    for step in (20, 7):
+        folder = made / "report" / "incidents" / f"step-{step:08d}"
+        folder.mkdir(parents=True)
+        one = {"step": step, "loss": 9.5, "grad_norm": "NaN", "action": "noted", "documents": []}
+        (folder / "incident.json").write_text(json.dumps(one))
+    found = json.loads(ownlm("train", "incidents", path, "--json").out)
+    assert [one["step"] for one in found] == [7, 20]
+    assert all(Path(one["page"]).parent.is_dir() for one in found)
+    assert "step 20: loss 9.500" in ownlm("train", "incidents", path).out
+    (folder / "incident.json").write_text("{")
+    refused(ownlm("train", "incidents", path, "--json"), 4, "cannot be read")
 
 
 def raising(error: BaseException) -> Callable[[], None]:

@@ -59,6 +59,25 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
     monkeypatch.setattr(CheckpointFolder, "save", counting)
 
 
+def test_what_cannot_fit_is_refused_before_anything_is_made(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def little(places: int) -> int:
+        asked.append(places)
+        return 1_000_000
+
+    monkeypatch.setattr("ownlm.train.planning.here.memory_of_machine", little)
+    context = stage_context(inputs, tmp_path, small())
+    with pytest.raises(RecipeError, match=r"training needs about .* GB a process on this machine"):
+        train(context)
+    assert asked == [1]
+    assert not list(context.out.iterdir())
+    assert not context.metrics.path.exists()
+    assert not list(context.scratch.rglob("*"))
+
+
 def test_it_learns_and_says_so(inputs: Path, tmp_path: Path) -> None:
     context = stage_context(inputs, tmp_path, small(steps=150, batch=8, checkpoint_every=100, eval_every=50))
     metrics = train(context)
