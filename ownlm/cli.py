@@ -1,11 +1,12 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · vocab sweep · shards who|verify|push · serve · complete
+ownlm init · plan · run · show · xray · inspect · vocab sweep · ablate · shards who|verify|push · serve · complete
 """
 
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -371,6 +372,45 @@ def sweep_rates(
     page = rate_sweep_page.write(swept, folder or store.home / "rates" / loaded.name)
     rate_sweep.print_sweep(out, swept)
     out.print(f"page  {page}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def ablate(
+    a: Annotated[Path, typer.Argument(metavar="A.yaml", help="A recipe.")],
+    b: Annotated[Path, typer.Argument(metavar="B.yaml", help="One with another version of the data.")],
+    seeds: Annotated[int, typer.Option(min=1, max=64, help="Trainings of each.")] = 3,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the recipes'.")] = None,
+    size: Annotated[str | None, typer.Option(help="A named size, instead of the recipes' models.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Train small models on two versions of the data, and say which is better, with the noise between seeds."""
+    from ownlm import ablating, ablating_page
+    from ownlm.pipeline.progress import progress_for
+    from ownlm.pipeline.store import Store
+    from ownlm.plan import usable_cores
+    from ownlm.recipe.load import load_recipe
+
+    recipes = [ablating.prepared(load_recipe(path, (), ()), steps, size) for path in (a, b)]
+    store, shown = Store(home), err if as_json else out
+    found = ablating.ablate(
+        recipes[0],
+        recipes[1],
+        store,
+        seeds=seeds,
+        workers=usable_cores(),
+        progress=progress_for(shown),
+        told=lambda line: shown.print(line, markup=False),
+    )
+    page = ablating_page.write(found, folder or store.home / "ablations" / f"{recipes[0].name}-{recipes[1].name}")
+    if as_json:
+        out.print(json.dumps(found.to_json(), indent=1), markup=False, soft_wrap=True)
+    else:
+        ablating.print_ablation(out, found)
+        out.print(f"page  {page}", markup=False, soft_wrap=True)
 
 
 @shards.command()

@@ -195,6 +195,11 @@ class ShardReader:
         """Tokens before the texts of all documents."""
         return self.documents if self._headers is None else int(self._headers.sum(dtype=np.int64))
 
+    def ids(self) -> list[str]:
+        """The id of every document, in order."""
+        found: list[str] = self._read_table(["id"]).column(0).to_pylist()
+        return found
+
     def sources(self) -> tuple[list[str], npt.NDArray[np.int32]]:
         """The names of all sources, and for every document the number of its source's name: 4 bytes a document."""
         return self._named("source")

@@ -76,10 +76,20 @@ def proxy_training(train: TrainConfig, steps: int, lr: float, seed: int) -> Trai
         lr: the peak.
         seed: added to the recipe's.
     """
+    return short_training(train.model_copy(update={"optimizer": with_rate(train.optimizer, lr)}), steps, seed)
+
+
+def short_training(train: TrainConfig, steps: int, seed: int) -> TrainConfig:
+    """The recipe's training with other steps, in one place, without branch.
+
+    Args:
+        train: the recipe's.
+        steps: of the copy; a warm-up shrinks in proportion.
+        seed: added to the recipe's.
+    """
     sizes = {max(1, round(step * steps / train.steps)): windows for step, windows in train.batch_warmup}
     changed: dict[str, Any] = {
         "steps": steps,
-        "optimizer": with_rate(train.optimizer, lr),
         "schedule": _shortened(train.schedule, steps / train.steps),
         "seed": train.seed + seed,
         "mesh": MeshConfig(),
