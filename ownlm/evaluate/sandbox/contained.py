@@ -28,6 +28,7 @@ from ownlm.evaluate.sandbox.program import Ended, Limits, Program, Step
 from ownlm.evaluate.sandbox.seccomp import Machine, filter_program
 from ownlm.evaluate.sandbox.watch import Streams, conclude, watch
 
+BWRAP = "bwrap"
 _RLIMIT_CPU, _RLIMIT_DATA, _RLIMIT_NPROC = 0, 2, 6
 _SUPERVISOR = (files("ownlm.evaluate.sandbox") / "supervisor.pl").read_text()
 
@@ -114,7 +115,7 @@ class Contained:
         written = {path: inherited[path] for path in layout.WRITTEN}
         numbers = (inherited["answers"], self._machine.prctl, self._machine.prlimit64, self._machine.memfd_create)
         return [
-            "/bin/sh", "-c", script, "sh", *joins, *drop, "bwrap", *layout.options(self._program.reads, disk, written),
+            "/bin/sh", "-c", script, "sh", *joins, *drop, BWRAP, *layout.options(self._program.reads, disk, written),
             "--seccomp", str(inherited["filter"]), "--info-fd", str(inherited["info"]),
             "/usr/bin/perl", "-e", _SUPERVISOR, *map(str, numbers),
         ]  # fmt: skip

@@ -45,10 +45,10 @@ def options(reads: Iterable[Path], disk_bytes: int, written: Mapping[str, int]) 
         "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--as-pid-1", "--hostname", "sandbox", "--clearenv",
         *(part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)),
         *_machine(), "--perms", "0755", "--dir", "/etc", *_configuration(),
-        *_written(written), *(part for path in reads for part in ("--ro-bind", str(path), str(path))),
-        "--proc", "/proc", "--dev", "/dev", *size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",  # noqa: S108
+        *_written(written), "--proc", "/proc",
+        "--dev", "/dev", *size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",  # noqa: S108
         *size, "--perms", "1777", "--tmpfs", "/tmp", "--dir", FOLDER, "--chdir", FOLDER,  # noqa: S108
-        "--remount-ro", "/",
+        *(part for path in reads for part in ("--ro-bind", str(path), str(path))), "--remount-ro", "/",
     ]  # fmt: skip
 
 
