@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines, RepositoryTests
+from ownlm.evaluate.likelihood_settings import LikelihoodSettings
 from ownlm.evaluate.suites.settings import SuiteSettings
 from ownlm.recipe.base import Config, PartsConfig
 
@@ -65,7 +66,14 @@ class EvaluateConfig(PartsConfig):
         "repository_tests",
         "suites",
     )
-    unless_set: ClassVar[tuple[str, ...]] = ("hidden_blocks", "hidden_bodies", "repository_tests", "suites", "unsafe")
+    unless_set: ClassVar[tuple[str, ...]] = (
+        "hidden_blocks",
+        "hidden_bodies",
+        "repository_tests",
+        "suites",
+        "likelihood",
+        "unsafe",
+    )
     """Settings that came later: left out of what is saved and keyed while nobody set them."""
 
     bits_per_byte: BitsPerByte | None = Field(BitsPerByte(), description="bits per byte of held-out code")
@@ -79,6 +87,9 @@ class EvaluateConfig(PartsConfig):
     )
     suites: dict[str, SuiteRun] | None = Field(
         None, min_length=1, description="benchmarks whose answers are run in a sandbox, as {suite: {settings}}"
+    )
+    likelihood: LikelihoodSettings | None = Field(
+        None, description="problems of the suites graded by likelihood too, where they have references"
     )
     unsafe: bool = Field(False, description="run answers also where this machine cannot contain them")
     ngram: Ngram = Field(Ngram(), description="the n-gram rival every figure stands beside")

@@ -17,6 +17,8 @@ from ownlm.evaluate.config import SuiteRun
 from ownlm.evaluate.execution import Asked, Judges, carry_out
 from ownlm.evaluate.journal import Journal
 from ownlm.evaluate.judge import Judge
+from ownlm.evaluate.likelihood import grade, questions_of, texts_of
+from ownlm.evaluate.likelihood_settings import LikelihoodSettings
 from ownlm.evaluate.models.base import Model
 from ownlm.evaluate.results import Sample
 from ownlm.evaluate.runners.registry import versions
@@ -97,6 +99,36 @@ def curve_steps(suites: Mapping[str, Any]) -> dict[int, dict[str, float]]:
         for k, found in suite["pass_at_k"].items():
             steps.setdefault(int(k), {})[f"{name}.pass_at_k"] = found["value"]
     return dict(sorted(steps.items()))
+
+
+def graded(
+    prepared: Prepared, model: Model, settings: LikelihoodSettings, progress: Progress, *, must: bool
+) -> dict[str, Any]:
+    """The suites whose problems have references, graded by likelihood: name -> figures.
+
+    Args:
+        prepared: the suites.
+        model: who is asked.
+        settings: of the wrong answers.
+        progress: where the work is shown.
+        must: a model that tells no probabilities is an error; else it is passed over.
+
+    Raises:
+        EvaluationError: see `must`.
+    """
+    found: dict[str, Any] = {}
+    for asked in prepared.suites:
+        texts = texts_of(questions_of(asked.problems, settings))
+        if not texts:
+            continue
+        with progress.task(f"{asked.name}: likelihood", len(texts), "texts") as task:
+            try:
+                found[asked.name] = grade(asked.suite, model, settings, task).to_json()
+            except EvaluationError as error:
+                if must:
+                    raise
+                task.say(f"{asked.name} is not graded by likelihood: {error.what}")
+    return found
 
 
 def measure(prepared: Prepared, model: Model, scratch: Path, progress: Progress) -> tuple[dict[str, Any], list[Sample]]:

@@ -37,6 +37,11 @@ def print_results(out: Console, results: Results) -> None:
                 table.add_row(Text(f"  {language}", style="dim"), f"{found['problems']:,}", *shown, late)
     out.print(Text(visible(str(results.summary["measured"]["name"])), style="bold"))
     out.print(table)
+    for name, graded in results.summary.get("likelihood", {}).items():
+        others = graded.get("others", {}).get("accuracy")
+        against = "" if others is None else f", {others:.1%} of other problems' references less likely (chance: 50 %)"
+        bits = f"{graded['bits_per_byte']:.3f} bits per byte of references"
+        out.print(Text(f"{visible(name)}: {bits}{against}", style="dim"), soft_wrap=True)
     out.print()
     for name, place in PLACES.items():
         out.print(f"{name:<8} {results.folder / place}", markup=False, soft_wrap=True)

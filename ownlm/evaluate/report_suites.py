@@ -70,6 +70,9 @@ def add_suites(page: Page, results: Mapping[str, Any]) -> None:
         if len(suite["languages"]) > 1:
             bars = {language: _bar(found) for language, found in _best_first(suite["languages"]).items()}
             page.add(whisker_chart(f"{name}: pass@1 by language", bars, "%"))
+    if results.get("likelihood"):
+        _likelihood(page, results["likelihood"])
+    page.heading("How it was measured")
     _ends(page, suites)
     _settings(page, suites)
     _environment(page, results)
@@ -102,6 +105,29 @@ def _table(page: Page, suites: Mapping[str, Any]) -> None:
     ]
     columns = ["suite", "problems", "answers", *(f"pass@{k}" for k in asked), "timed out", "too long", "prompt cut"]
     page.table(columns, rows)
+
+
+def _likelihood(page: Page, graded: Mapping[str, Any]) -> None:
+    page.heading("The same problems, graded by likelihood")
+    page.paragraph(
+        "How sure the model is of the reference solution, where pass@1 is still 0. Bits per byte of references after "
+        "their prompts: lower is better. Accuracy: how often a wrong answer takes more bits a byte than the "
+        "reference; 50 % is chance. Others are references of other problems, mutations have one place changed."
+    )
+    rows = []
+    for name, found in graded.items():
+        low, high = found["bits_per_byte_95"]
+        bits = f"{found['bits_per_byte']:.3f} ({low:.3f} to {high:.3f})"
+        rows.append([name, found["problems"], bits, *(_accuracy(found.get(kind)) for kind in ("others", "mutations"))])
+    columns = ["suite", "problems", "bits per byte of references", "against others", "against mutations"]
+    page.table(columns, rows)
+
+
+def _accuracy(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    low, high = found["accuracy_95"]
+    return f"{percent(found['accuracy'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _ends(page: Page, suites: Mapping[str, Any]) -> None:

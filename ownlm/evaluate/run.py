@@ -84,7 +84,7 @@ def headline(results: Mapping[str, Any]) -> dict[str, JsonValue]:
         for rival, scores in results.get(part, {}).items():
             for score in ("exact_match", "edit_similarity"):
                 figures[f"{part}.{rival}.{score}"] = scores[score]
-    return figures | suites_headline(results.get("suites", {}))
+    return figures | suites_headline(results)
 
 
 def _check_vocabulary(vocabulary: Vocabulary, decoder: Decoder, readers: Sequence[ShardReader]) -> None:

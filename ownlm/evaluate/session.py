@@ -18,7 +18,8 @@ from typing import Any
 
 from ownlm.errors import EvaluationError
 from ownlm.evaluate.config import SuiteRun
-from ownlm.evaluate.measure import Prepared, curve_steps, measure, prepare
+from ownlm.evaluate.likelihood_settings import LikelihoodSettings
+from ownlm.evaluate.measure import Prepared, curve_steps, graded, measure, prepare
 from ownlm.evaluate.models.base import Model
 from ownlm.evaluate.report_suites import write_suites_report
 from ownlm.evaluate.results import Results, read_results, write_samples, write_summary
@@ -43,6 +44,7 @@ class Session:
         folder: of the results; one by model and settings in the home folder when None.
         unsafe: run answers also where they cannot be contained.
         workers: programs at a time.
+        likelihood: grade problems by likelihood too, where the model tells probabilities.
         track: where the figures go as well.
     """
 
@@ -52,6 +54,7 @@ class Session:
     folder: Path | None = None
     unsafe: bool = False
     workers: int = 1
+    likelihood: bool = True
     track: TrackConfig = field(default_factory=TrackConfig)
 
 
@@ -74,6 +77,8 @@ def carry_out_session(session: Session, store: Store, progress: Progress) -> Res
     folder = session.folder or store.home / "eval" / f"{_slug(model.name)}-{key[:12]}"
     with store.lock("eval", hashlib.sha256(str(folder.resolve()).encode()).hexdigest()):
         summary, samples = measure(prepared, model, folder / "journal", progress)
+        if session.likelihood:
+            summary["likelihood"] = graded(prepared, model, LikelihoodSettings(), progress, must=False)
         write_samples(folder, samples)
         _track(session, store, folder, key, prepared, model, summary)
         write_suites_report(folder / "report", summary, samples, prepared.problems)
@@ -114,7 +119,7 @@ def _track(
     log.start(RunInfo("eval", model.name, key, folder / "log", params=params, tags=dict(model.identity)))
     for k, values in curve_steps(summary["suites"]).items():
         log.log(k, values)
-    log.summary(headline(summary["suites"]))
+    log.summary(headline(summary))
     log.finish("finished")
 
 

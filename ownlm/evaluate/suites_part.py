@@ -24,7 +24,7 @@ def run_suites(context: StageContext, config: EvaluateConfig) -> dict[str, Any]:
     Raises:
         OwnlmError: see `prepare` and `measure`.
     """
-    from ownlm.evaluate.measure import curve_steps, measure
+    from ownlm.evaluate.measure import curve_steps, graded, measure
     from ownlm.evaluate.models.open import open_model
     from ownlm.evaluate.report_answers import write_answers
     from ownlm.evaluate.report_suites import ANSWERS
@@ -34,6 +34,8 @@ def run_suites(context: StageContext, config: EvaluateConfig) -> dict[str, Any]:
     train, vocabulary = (str(context.inputs[name].path) for name in ("train", "vocabulary"))
     model = open_model(train, vocabulary=vocabulary)
     summary, samples = measure(prepared, model, context.scratch / "suites", context.progress)
+    if config.likelihood is not None:
+        summary["likelihood"] = graded(prepared, model, config.likelihood, context.progress, must=True)
     write_samples(context.out, samples)
     write_answers(context.out / "report" / ANSWERS, model.name, samples, prepared.problems)
     context.metrics.rewind(0)

@@ -64,16 +64,21 @@ def tally(samples: Sequence[Sample]) -> dict[str, Tally]:
     return tallies
 
 
-def headline(suites: Mapping[str, Mapping[str, Any]]) -> dict[str, JsonValue]:
+def headline(results: Mapping[str, Any]) -> dict[str, JsonValue]:
     """The few figures of each suite that stand for the rest: what trackers and a run's index show."""
     figures: dict[str, JsonValue] = {}
-    for name, suite in suites.items():
+    for name, suite in results.get("suites", {}).items():
         for k in suite["settings"]["k"]:
             figures[f"{name}.pass_at_{k}"] = suite["pass_at_k"][str(k)]["value"]
         figures[f"{name}.timed_out"] = suite["ends"].get("timed_out", 0)
         if len(suite["languages"]) > 1:
             for language, found in suite["languages"].items():
                 figures[f"{name}.{language}.pass_at_1"] = found["pass_at_k"]["1"]["value"]
+    for name, found in results.get("likelihood", {}).items():
+        figures[f"{name}.reference_bits_per_byte"] = found["bits_per_byte"]
+        for kind in ("others", "mutations"):
+            if kind in found:
+                figures[f"{name}.{kind}.accuracy"] = found[kind]["accuracy"]
     return figures
 
 

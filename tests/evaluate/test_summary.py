@@ -23,7 +23,7 @@ def test_figures_by_suite_language_and_problem(tmp_path: Path) -> None:
     assert found["ends"] == {"passed": 4, "failed": 2, "timed_out": 2}
     assert found["languages"]["lua"]["ends"] == {"passed": 2, "failed": 1, "timed_out": 1}
     assert found["by_problem"]["lua/3"] == {"language": "lua", "samples": 1, "passed": 0, "ends": {"timed_out": 1}}
-    assert headline({"numbers": found}) == {
+    assert headline({"suites": {"numbers": found}}) == {
         "numbers.pass_at_1": 0.5,
         "numbers.timed_out": 2,
         "numbers.lua.pass_at_1": 0.5,
@@ -38,7 +38,7 @@ def test_a_curve_of_pass_at_k(tmp_path: Path) -> None:
     assert values == sorted(values)
     for figure in found["pass_at_k"].values():
         assert figure["interval_95"][0] <= figure["value"] <= figure["interval_95"][1]
-    assert headline({"n": found})["n.pass_at_3"] == found["pass_at_k"]["3"]["value"]
+    assert headline({"suites": {"n": found}})["n.pass_at_3"] == found["pass_at_k"]["3"]["value"]
 
 
 def test_answers_that_met_a_limit_are_counted(tmp_path: Path) -> None:

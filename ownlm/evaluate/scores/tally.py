@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ownlm.evaluate.runners.base import Status
 from ownlm.evaluate.scores.bootstrap import mean_interval
 from ownlm.evaluate.scores.pass_at_k import pass_at_k
+from ownlm.evaluate.scores.proportion import wilson_interval
 
 DIGITS = 6
 
@@ -38,7 +39,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Figure:
-    """A share between 0 and 1 and its 95 % interval, bootstrap over problems."""
+    """A share between 0 and 1 and its 95 % interval, see `mean_pass_at_k`."""
 
     value: float
     low: float
@@ -50,7 +51,10 @@ class Figure:
 
 
 def mean_pass_at_k(tallies: Sequence[Tally], k: int, seed: int) -> Figure:
-    """pass@k, the mean over problems.
+    """pass@k, the mean over problems, with its bootstrap interval.
+
+    Where it is 0 or 1 for every problem, drawing them again can only give the same: there the interval is Wilson's, so
+    that none of 20 problems solved does not pass for certainty.
 
     Args:
         tallies: one a problem, at least one.
@@ -61,7 +65,9 @@ def mean_pass_at_k(tallies: Sequence[Tally], k: int, seed: int) -> Figure:
         EvaluationError: a problem has fewer answers than k.
     """
     each = [pass_at_k(tally.samples, tally.passed, k) for tally in tallies]
-    return Figure(sum(each) / len(each), *mean_interval(each, seed))
+    mean = sum(each) / len(each)
+    interval = wilson_interval(round(sum(each)), len(each)) if mean in (0.0, 1.0) else mean_interval(each, seed)
+    return Figure(mean, *interval)
 
 
 def ends_of(tallies: Sequence[Tally]) -> dict[str, int]:

@@ -89,7 +89,7 @@
     const row = index.rows[number], found = await answer(number);
     if (open !== number) return;
     const code = element("pre");
-    code.append("\n", found.prompt, element("mark", found.answer));
+    code.append(found.prompt, element("mark", found.answer));
     if (found.suffix) code.append(found.suffix);
     const said = [
       name(row, "status").replaceAll("_", " "), name(row, "suite"), name(row, "language"),
@@ -101,9 +101,9 @@
       element("p", said.filter(Boolean).join(" · "), "note " + name(row, "status")),
       element("h4", "Prompt, and what the model wrote"), code,
     ];
-    if (found.reference) parts.push(element("h4", "Reference"), element("pre", "\n" + found.reference));
+    if (found.reference) parts.push(element("h4", "Reference"), element("pre", found.reference));
     parts.push(element("h4", "Output of the tests"));
-    parts.push(found.output ? element("pre", "\n" + found.output) : element("p", "None.", "note"));
+    parts.push(found.output ? element("pre", found.output) : element("p", "None.", "note"));
     at("answer").replaceChildren(...parts);
   }
 

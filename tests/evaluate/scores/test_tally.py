@@ -25,6 +25,14 @@ def test_one_problem_with_too_few_answers_is_enough_to_refuse() -> None:
         mean_pass_at_k([tally(1, 1), tally(1, 0)], 2, seed=0)
 
 
+def test_none_solved_is_no_certainty() -> None:
+    none, every = (mean_pass_at_k([tally(passed, 1 - passed)] * 20, 1, seed=0) for passed in (0, 1))
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(0.1611, abs=1e-4)
+    assert (every.value, every.high) == (1, pytest.approx(1))
+    assert every.low == pytest.approx(1 - 0.1611, abs=1e-4)
+
+
 def test_time_outs_stand_apart_and_count_as_not_passed() -> None:
     tallies = [tally(1, 0, late=1), tally(0, 1, late=1)]
     assert ends_of(tallies) == {"timed_out": 2, "failed": 1, "passed": 1}
