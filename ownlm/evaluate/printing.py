@@ -23,9 +23,13 @@ def print_results(out: Console, results: Results) -> None:
     suites = results.summary["suites"]
     asked = sorted({1, *(k for suite in suites.values() for k in suite["settings"]["k"])})
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("suite", no_wrap=True)
-    for column in ("problems", *(f"pass@{k} (95 %)" for k in asked), "timed out", "too long", "prompt cut"):
-        table.add_column(column, justify="right", no_wrap=True)
+    # A narrow terminal cuts the headings of counts, never a name or a figure.
+    table.add_column("suite", no_wrap=True, min_width=max(map(len, suites)))
+    table.add_column("problems", justify="right", no_wrap=True, min_width=5)
+    for k in asked:
+        table.add_column(f"pass@{k} (95 %)", justify="right", no_wrap=True, min_width=21)
+    for column in ("timed out", "too long", "prompt cut"):
+        table.add_column(column, justify="right", overflow="fold")
     for name, suite in suites.items():
         shown = [figure_text(suite["pass_at_k"][str(k)]) if str(k) in suite["pass_at_k"] else "" for k in asked]
         cells = [*shown, *(f"{value:,}" for value in (suite["ends"].get("timed_out", 0), suite["unfinished"]))]
