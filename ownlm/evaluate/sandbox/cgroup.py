@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -142,8 +143,8 @@ def remove_stale(hierarchy: Hierarchy) -> int:
     stale = 0
     for parent in hierarchy.folders():
         for folder in parent.glob("ownlm-*"):
-            _, pid, started, _ = folder.name.split("-", 3)
-            if _identity(int(pid)) != f"{pid}-{started}":
+            named = re.fullmatch(r"ownlm-((\d+)-\d+)-\d+", folder.name)
+            if named and _identity(int(named[2])) != named[1]:
                 _remove(folder)
                 stale += 1
     return stale
@@ -160,6 +161,8 @@ def _identity(pid: int) -> str:
 
 def _own_groups() -> dict[str, list[Path]]:
     """By controller ("" is version 2): this process' folder, then its ancestors up to the mount."""
+    if not Path("/proc/self/cgroup").exists():
+        return {}
     paths = dict[str, str]()
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)

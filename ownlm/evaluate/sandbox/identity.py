@@ -8,6 +8,7 @@ cannot change, and need not.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import pwd
@@ -20,6 +21,11 @@ def program_uid() -> int | None:
     """For the next program; None where the harness is not root and programs keep its own."""
     if os.geteuid() != 0:
         return None
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
-    free = [uid for uid in range(_FIRST, _FIRST + _COUNT) if uid not in taken]
+    free = _free()
     return free[next(_turn) % len(free)]
+
+
+@functools.cache
+def _free() -> list[int]:
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    return [uid for uid in range(_FIRST, _FIRST + _COUNT) if uid not in taken]
