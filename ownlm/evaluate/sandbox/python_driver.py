@@ -48,7 +48,7 @@ LOWEST = 10  # descriptors of this process; below are those of the programs
 NEW_NAMESPACES = 0x20000000 | 0x00020000 | 0x08000000  # CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC
 SYS_CLONE = 56 if platform.machine() == "x86_64" else 220
 NOSUID_NODEV, NOEXEC = 2 | 4, 8
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_FILTER = 38, 22, 2
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_FILTER, PR_CAPBSET_DROP = 38, 22, 2, 24
 AT_ONCE = 65536
 
 # What the child of a fork touches first is copied page by page: whatever can be made before it is made before.
@@ -83,8 +83,8 @@ def _check(result: int, what: str) -> int:
     return result
 
 
-def _run(order: Order, gone: int) -> dict[str, Any]:
-    """One program, to the death of its last process; `gone` hangs up when nobody waits for the result any more."""
+def _run(order: Order, orders: int) -> dict[str, Any]:
+    """One program, to the death of its last process, or to an order to cut it off."""
     (out, out_end), (err, err_end), (status, status_end) = os.pipe(), os.pipe(), os.pipe()
     proof, proof_end = _socket.socketpair()  # unlike a pipe, it cannot be opened a second time through /proc
     # fork() into new namespaces. The first process starts no threads: Python's own hooks at a fork are not needed.
@@ -95,7 +95,7 @@ def _run(order: Order, gone: int) -> dict[str, Any]:
         os.close(end)
     proof_end.close()
     ends = [out, err, status, proof.fileno()]
-    too_much, (stdout, stderr, said, proved) = _collect(ends, order.output_bytes, first, gone)
+    too_much, (stdout, stderr, said, proved) = _collect(ends, order.output_bytes, first, orders)
     for file in (out, err, status):
         os.close(file)
     proof.close()
@@ -111,19 +111,22 @@ def _run(order: Order, gone: int) -> dict[str, Any]:
     }
 
 
-def _collect(files: list[int], limit: int, first: int, gone: int) -> tuple[bool, list[bytes]]:
-    """Read all to their ends, each to the limit; kill everything at more, and end when nobody waits any more."""
+def _collect(files: list[int], limit: int, first: int, orders: int) -> tuple[bool, list[bytes]]:
+    """Read all to their ends, each to the limit; kill everything at more, and when anything is ordered meanwhile."""
     parts = {file: bytearray() for file in files}
     poll = select.poll()
     for file in files:
         poll.register(file, select.POLLIN)
-    poll.register(gone, 0)
+    poll.register(orders, select.POLLIN)
     too_much, waiting = False, set(files)
     while waiting:
         for file, _ in poll.poll():
-            if file == gone:
-                os._exit(0)  # number 1 here: the kernel kills all others
             data = os.read(file, AT_ONCE)
+            if file == orders:
+                if not data:
+                    os._exit(0)  # nobody waits any more; this is number 1 here: the kernel kills all others
+                os.kill(first, _signal.SIGKILL)
+                continue
             if not data:
                 poll.unregister(file)
                 waiting.discard(file)
@@ -172,6 +175,8 @@ def _confine(order: Order) -> None:
     """Limits of each process, no capabilities, no way to get any, the filter of system calls."""
     for what, most in order.limits:
         resource.setrlimit(what, (most, most))
+    for capability in (21, 8):  # CAP_SYS_ADMIN, CAP_SETPCAP: all that the first process has
+        _check(_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), "bounding set")
     _check(_capset(*_no_capabilities), "capset")
     _check(_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     _check(_prctl(PR_SET_SECCOMP, SECCOMP_FILTER, order.filter, 0, 0), "seccomp")
@@ -227,7 +232,7 @@ def serve() -> None:
     orders = os.fdopen(fcntl.fcntl(0, fcntl.F_DUPFD, LOWEST), "rb")
     answers = os.fdopen(fcntl.fcntl(answers_end, fcntl.F_DUPFD, LOWEST), "wb")
     os.closerange(3, LOWEST)
-    null = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDONLY)
     for file in (0, *range(null + 1, LOWEST)):  # taken, so that what is opened later lies above
         os.dup2(null, file)
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
@@ -241,7 +246,7 @@ def serve() -> None:
     gc.disable()
     answers.write(b"ready\n")
     answers.flush()
-    for line in orders:
+    for line in iter(orders.readline, b""):
         asked = json.loads(line)
         answer = _run(Order(asked, orders.read(asked["size"]), seccomp), orders.fileno())
         answers.write(json.dumps(answer).encode() + b"\n")

@@ -16,6 +16,7 @@ import math
 import os
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
 from types import TracebackType
@@ -108,7 +109,13 @@ class _Interpreter(Worker):
     def bwrap_options(self, options: list[str]) -> list[str]:
         """It makes namespaces, and filters what it starts, not itself."""
         seccomp = options.index("--seccomp")
-        return [*options[:seccomp], *options[seccomp + 2 :], "--cap-add", "CAP_SYS_ADMIN"]
+        return [*options[:seccomp], *options[seccomp + 2 :], "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
+
+    def cut_off(self) -> bool:
+        """See `Worker.cut_off`: the driver ends the program, and tells what it printed."""
+        with suppress(BrokenPipeError):
+            os.write(self._orders, b"\n")
+        return True
 
     def _process_limits(self) -> list[tuple[int, int]]:
         """Of each process: what the group's limits leave open."""

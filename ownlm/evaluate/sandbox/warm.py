@@ -7,7 +7,9 @@ one order at a time, within limits that are watched as a step's are; one that me
 from __future__ import annotations
 
 import os
+import selectors
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +22,7 @@ from ownlm.evaluate.sandbox.program import Ended, How, Limits, Program
 from ownlm.evaluate.sandbox.watch import watch
 
 _KILLED = 9
+_PATIENCE = 10.0  # seconds in which a worker that runs nothing any more answers
 
 
 @dataclass(frozen=True)
@@ -88,20 +91,41 @@ class Worker(Contained):
         with suppress(BrokenPipeError):  # it is gone: no answer will come
             while left:
                 left = left[os.write(self._orders, left) :]
-        watched = watch(self._streams, self.limits, self._meter, before, self._kill)
+        watched = watch(self._streams, self.limits, self._meter, before, self._cut)
+        line = watched.answer if watched.answer.endswith("\n") else self._last_line() if watched.cut else None
         cpu_seconds = self._meter.cpu_seconds() - before
         cut = watched.cut
         if self._meter.out_of_memory():
             cut = "memory"
         elif cut is None and cpu_seconds > self.limits.cpu_seconds:  # counts, whether it was noticed in time or not
             cut = "cpu"
-        line = watched.answer if watched.answer.endswith("\n") else None
         self.usable = cut is None and line is not None
         return Answered(cut, line, cpu_seconds, watched.wall_seconds)
+
+    def cut_off(self) -> bool:
+        """At a limit: whether it is asked to end what it runs by itself, and to answer; else it is killed."""
+        return False
 
     def close(self) -> None:
         """End it, with all that it runs."""
         self._close()
+
+    def _cut(self) -> None:
+        if not self.cut_off():
+            self._kill()
+
+    def _last_line(self) -> str | None:
+        """What a worker that was asked to end its program answers, if it does soon."""
+        os.set_blocking(self._streams.answers, False)
+        until = time.monotonic() + _PATIENCE
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._streams.answers, selectors.EVENT_READ)
+            while not self._streams.answered.endswith(b"\n") and selector.select(max(0.0, until - time.monotonic())):
+                piece = os.read(self._streams.answers, 65536)
+                if not piece:
+                    return None
+                self._streams.answered.extend(piece)
+        return self._streams.answered.decode() if self._streams.answered.endswith(b"\n") else None
 
     def _command(self, inherited: Mapping[str, int]) -> list[str]:
         command = super()._command(inherited)
