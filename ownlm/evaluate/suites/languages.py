@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-_KEYS = {
-    "py": "python",
-    "js": "javascript",
-    "node": "javascript",
-    "ts": "typescript",
-    "c++": "cpp",
-    "cc": "cpp",
-    "c#": "csharp",
-    "cs": "csharp",
-    "sh": "bash",
-    "pl": "perl",
-    "rb": "ruby",
-    "rs": "rust",
-    "golang": "go",
-    "go_test.go": "go",
-    "jl": "julia",
-    "rkt": "racket",
-}
+from ownlm.errors import EvaluationError
+from ownlm.evaluate.runners.registry import runner
+
+_NO_RUNNER = {"jl": "julia", "rkt": "racket"}
+"""Languages that benchmarks have and nobody runs here: their problems can be read, and answers graded by likelihood."""
 
 
 def language_key(name: str) -> str:
-    """The key of a language, whatever a benchmark or a person calls it; an unknown one is its own."""
-    lower = name.strip().lower()
-    return _KEYS.get(lower, lower)
+    """The key of a language, whatever a benchmark or a person calls it; one that no runner knows is its own."""
+    try:
+        return runner(name).language
+    except EvaluationError:
+        lower = name.strip().lower()
+        return _NO_RUNNER.get(lower, lower)
