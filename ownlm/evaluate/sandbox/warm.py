@@ -22,7 +22,7 @@ from ownlm.evaluate.sandbox.program import Ended, How, Limits, Program
 from ownlm.evaluate.sandbox.watch import watch
 
 _KILLED = 9
-_PATIENCE = 10.0  # seconds in which a worker that runs nothing any more answers
+_PATIENCE = 60.0  # seconds in which a worker that runs nothing any more answers
 
 
 @dataclass(frozen=True)
