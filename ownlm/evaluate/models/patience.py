@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ class Asker:
             timeout=httpx.Timeout(timeout_s, pool=None),
             trust_env=not loopback,  # a proxy is for others than this machine
         )
+        weakref.finalize(self, self._client.close)
         self._lock = threading.Lock()
         self._not_before, self._stopped = 0.0, False
 
