@@ -28,7 +28,7 @@ edition = "2021"
 path = "lib.rs"
 [dependencies]
 rand = "*"
-regex = "*"
+regex = { version = "*", default-features = false, features = ["std", "unicode"] }
 md5 = "*"
 """
 _SOURCES = f"""\
