@@ -141,7 +141,7 @@ def ablate(
     seeds: int,
     workers: int,
     progress: Progress,
-    settings: ScoreStage | None = None,
+    scored: int = 400_000,
     told: Callable[[str], None] = lambda line: None,
 ) -> Ablation:
     """Make what is not made yet, and compare.
@@ -153,14 +153,14 @@ def ablate(
         seeds: trainings of each.
         workers: processes a map may use.
         progress: where long work is shown.
-        settings: of the scoring; else A's recipe says which lines are hidden, and how.
+        scored: UTF-8 bytes of held-out code asked about; A's recipe says which lines of it are hidden, and how.
         told: called with a line about each training.
 
     Raises:
         CorpusError: no document is held out by both.
         OwnlmError: what a stage ends with.
     """
-    settings = settings or ScoreStage(hidden_lines=a.evaluate.hidden_lines, batch=a.evaluate.batch)
+    settings = ScoreStage(max_bytes=scored, hidden_lines=a.evaluate.hidden_lines, batch=a.evaluate.batch)
     sides: dict[Side, Recipe] = {"a": a, "b": b}
     data: dict[Side, list[Stage]] = {}
     for side, recipe in sides.items():
@@ -173,9 +173,9 @@ def ablate(
             seed = 2 * number + (side == "b")
             train, scoring = _training(recipe, side, seed), _scoring(settings, side, seed)
             made = _runner(recipe, store, workers, progress).run([*data["a"], *data["b"], train, scoring])
-            scored = made[scoring.name].artifact
-            found[side].append(json.loads((scored.path / "scores.json").read_text(encoding="utf-8")))
-            bits = scored.manifest.metrics["bits_per_byte"]
+            artifact = made[scoring.name].artifact
+            found[side].append(json.loads((artifact.path / "scores.json").read_text(encoding="utf-8")))
+            bits = artifact.manifest.metrics["bits_per_byte"]
             told(f"{side.upper()} {recipe.name}, seed {recipe.train.seed + seed}: {bits:.4f} bits per byte")
     names = (a.name, b.name) if a.name != b.name else (f"A ({a.name})", f"B ({b.name})")
     counts = found["a"][0]["counts"]

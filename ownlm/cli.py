@@ -381,6 +381,7 @@ def ablate(
     seeds: Annotated[int, typer.Option(min=1, max=64, help="Trainings of each.")] = 3,
     steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the recipes'.")] = None,
     size: Annotated[str | None, typer.Option(help="A named size, instead of the recipes' models.")] = None,
+    scored: Annotated[int, typer.Option("--bytes", min=1000, help="Held-out code that is asked about.")] = 400_000,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
     ] = None,
@@ -401,6 +402,7 @@ def ablate(
         recipes[1],
         store,
         seeds=seeds,
+        scored=scored,
         workers=usable_cores(),
         progress=progress_for(shown),
         told=lambda line: shown.print(line, markup=False),

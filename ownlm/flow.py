@@ -15,7 +15,7 @@ from ownlm.data.corpus.config import CorpusStage
 from ownlm.data.lake.config import LakeStage
 from ownlm.data.sources.base import SourceConfig
 from ownlm.evaluate.config import EvaluateStage
-from ownlm.evaluate.suites_part import suites_fingerprint
+from ownlm.evaluate.outside import evaluation_fingerprint
 from ownlm.export.config import ExportStage
 from ownlm.pipeline.stage import Stage
 from ownlm.recipe.schema import Recipe
@@ -85,7 +85,7 @@ def stages_of(recipe: Recipe) -> list[Stage]:
             2,
             EvaluateStage(evaluate=recipe.evaluate),
             {"train": "train", "shards": "shards", "vocabulary": "vocabulary"},
-            fingerprint=partial(suites_fingerprint, recipe.evaluate) if recipe.evaluate.suites else None,
+            fingerprint=evaluation_fingerprint(recipe.evaluate),
             resumable=recipe.evaluate.suites is not None,
         ),
         Stage(

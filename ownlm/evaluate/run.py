@@ -64,9 +64,13 @@ def evaluate(context: StageContext) -> Metrics:
             for name, reader in splits.items()
         }
         results |= _bits_results(measured)
-    if "heldout_files" in splits:
-        files, room = splits["heldout_files"], decoder.architecture.context
-        results |= _hidden_results(config, HiddenParts(rivals, files, vocabulary, room, context.progress))
+    hidden = HiddenParts(
+        rivals, splits.get("heldout_files"), vocabulary, decoder.architecture.context, context.progress
+    )
+    results |= _hidden_results(config, hidden)
+    if config.repository_tests is not None:
+        trained = frozenset(training.ids())
+        results |= hidden.repositories(config.repository_tests, trained, context.workers, unsafe=config.unsafe)
     if config.suites is not None:
         results |= run_suites(context, config)
     (context.out / RESULTS).write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -84,6 +88,9 @@ def headline(results: Mapping[str, Any]) -> dict[str, JsonValue]:
         for rival, scores in results.get(part, {}).items():
             for score in ("exact_match", "edit_similarity"):
                 figures[f"{part}.{rival}.{score}"] = scores[score]
+    for name, repository in results.get("repository_tests", {}).items():
+        for rival, scores in repository["rivals"].items():
+            figures[f"repository_tests.{name}.{rival}.pass_rate"] = scores["pass_rate"]
     return figures | suites_headline(results)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from ownlm.errors import ArtifactError, CorpusError
+from ownlm.errors import ArtifactError, CorpusError, SandboxError
 from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines
 from ownlm.evaluate.config import BitsPerByte, EvaluateConfig, EvaluateStage, Ngram
 from ownlm.evaluate.run import evaluate
+from ownlm.evaluate.sandbox.open import open_sandbox
 from ownlm.model.load import save_model
 from ownlm.pipeline.stage import StageContext
 from tests.context import make_context
@@ -142,3 +143,23 @@ def test_blocks_and_bodies_are_asked_where_a_recipe_says_so(tmp_path: Path) -> N
     page = (context.out / "report" / "index.html").read_text()
     assert "Hidden function bodies" in page
     assert "Hidden blocks" in page
+
+
+def test_a_repositorys_own_tests_judge_what_the_model_writes(tmp_path: Path) -> None:
+    try:
+        open_sandbox()
+    except SandboxError as error:
+        pytest.skip(f"nothing contains programs here: {error.what}")
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "sums.py").write_text("def total(items):\n    return sum(items)\n")
+    (folder / "test_sums.py").write_text("from sums import total\n\n\ndef test():\n    assert total([1, 2]) == 3\n")
+    block = {"repositories": {str(folder): {"command": ["python", "-m", "pytest", "-q"]}}, "max_tokens": 8}
+    config = EvaluateConfig.model_validate({"bits_per_byte": None, "hidden_lines": None, "repository_tests": block})
+    context = context_of(tmp_path, config)
+    figures, results = evaluate(context), results_of(context)
+    found = results["repository_tests"][str(folder)]
+    assert (found["baseline"], found["tests"], found["functions"]) == ("passed", 1, 1)
+    assert {scores["n"] for scores in found["rivals"].values()} == {1}
+    assert figures[f"repository_tests.{folder}.model.pass_rate"] == found["rivals"]["model"]["pass_rate"] == 0.0
+    assert "Repository tests" in (context.out / "report" / "index.html").read_text()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ownlm.recipe.base import Config
+
+LANGUAGES = frozenset({
+    "C", "C#", "C++", "Go", "Java", "JavaScript", "Kotlin", "Lua", "PHP", "Perl", "Python", "Ruby", "Rust", "Scala",
+    "Shell", "Swift", "TSX", "TypeScript",
+})  # fmt: skip
+"""Those whose blocks and functions are found, by tree-sitter grammars."""
 
 Order = Literal["suffix_first", "prefix_first", "left_to_right"]
 
@@ -65,6 +72,24 @@ class Repository(Config):
     )
     cpu_seconds: float = Field(60.0, gt=0, le=3600, description="CPU time of one run of the tests")
     memory_mb: int = Field(1024, ge=16, le=1 << 20, description="memory of one run of the tests")
+
+    @property
+    def is_pytest(self) -> bool:
+        """Is the command pytest, which tells us itself which tests ran?"""
+        return "pytest" in self.command
+
+    @property
+    def linguist(self) -> str:
+        """The language's name as grammars have it."""
+        return next(name for name in LANGUAGES if name.lower() == self.language.lower())
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Repository:
+        if self.language.lower() not in {name.lower() for name in LANGUAGES}:
+            raise ValueError(f"functions are known in {', '.join(sorted(LANGUAGES))}, not in {self.language!r}")
+        if not self.is_pytest and (self.tests_ran is None or re.compile(self.tests_ran).groups < 1):
+            raise ValueError("say by tests_ran, a regular expression with a group, where the output tells how many ran")
+        return self
 
 
 class RepositoryTests(Config):

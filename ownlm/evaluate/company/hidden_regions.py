@@ -17,9 +17,9 @@ from ownlm.evaluate.company.asking import (
     shown_example,
     sure_scores,
 )
-from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies
+from ownlm.evaluate.company.config import LANGUAGES, HiddenBlocks, HiddenBodies
 from ownlm.evaluate.company.question import Question, spread
-from ownlm.evaluate.company.regions import LANGUAGES, cut, questions_in
+from ownlm.evaluate.company.regions import cut, questions_in
 from ownlm.evaluate.documents import texts_of
 from ownlm.evaluate.hash_order import hash_order
 from ownlm.evaluate.scores.edit_similarity import edit_similarity

@@ -21,17 +21,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, AnyStr, Literal
 
 from ownlm.data.clean.syntax import parse
+from ownlm.evaluate.company.config import LANGUAGES
 from ownlm.evaluate.company.question import Question
 from ownlm.tokens.shards.reader import DocumentSpan
 
 if TYPE_CHECKING:
     from tree_sitter import Node
-
-LANGUAGES = frozenset({
-    "C", "C#", "C++", "Go", "Java", "JavaScript", "Kotlin", "Lua", "PHP", "Perl", "Python", "Ruby", "Rust", "Scala",
-    "Shell", "Swift", "TSX", "TypeScript",
-})  # fmt: skip
-"""Those with a grammar whose blocks and functions are known here."""
 
 _CONTAINERS = frozenset({
     "block", "body_statement", "compound_statement", "constructor_body", "do_group", "indented_block",

@@ -28,6 +28,34 @@ def add_regions(page: Page, results: Mapping[str, Any], names: Mapping[str, str]
             page.paragraph(words)
             _scores(page, results[part], results[f"{part}_order"], names)
             _examples(page, results[f"{part}_examples"], names)
+    if "repository_tests" in results:
+        _repositories(page, results, names)
+
+
+def _repositories(page: Page, results: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    page.heading("Repository tests")
+    page.paragraph(
+        "Function bodies the rival wrote, judged by the tests of the repository they are from. Counted are functions "
+        "that no test passes without; a body passes if the same tests run and pass as with the author's."
+    )
+    rows: list[list[str | int]] = []
+    for name, found in results["repository_tests"].items():
+        if found["baseline"] != "passed":
+            page.code(f"{name}: its tests do not pass as they are ({found['baseline']})", found["baseline_output"])
+        for rival, score in found["rivals"].items():
+            low, high = score["pass_rate_95"]
+            statuses = ", ".join(f"{status} {count}" for status, count in score["statuses"].items())
+            cells = [f"{100 * score['pass_rate']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}", statuses]
+            rows.append([name, names[rival], score["n"], *cells, found["untested"], found["trained_on"]])
+    columns = ["repository", "rival", "functions", "passed", "95 % interval", "verdicts"]
+    page.table([*columns, "untested, not counted", "files trained on, left out"], rows)
+    for sample in results["repository_tests_samples"]:
+        page.code(
+            f"{sample['repo']} {sample['path']}, from line {sample['line']}",
+            f"{sample['before']}▶{sample['expected']}◀",
+        )
+        for rival, answer in sample["answers"].items():
+            page.code(f"{names[rival]}: {answer['status']}", answer["text"])
 
 
 def _scores(page: Page, scores: Mapping[str, Any], orders: Mapping[str, str], names: Mapping[str, str]) -> None:

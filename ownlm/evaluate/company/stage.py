@@ -7,12 +7,16 @@ from typing import Any
 
 from ownlm.evaluate.company import hidden_lines, hidden_regions
 from ownlm.evaluate.company.asking import ask_all, by_language, entries_of
-from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines
+from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines, RepositoryTests
 from ownlm.evaluate.company.prompts import Prompts
+from ownlm.evaluate.company.repository_tests import RepositoryJudge
 from ownlm.evaluate.rivals import Rival
 from ownlm.pipeline.progress import Progress
 from ownlm.tokens.shards.reader import ShardReader
 from ownlm.tokens.vocabulary.load import Vocabulary
+
+RUN = ("model", "ngram")
+"""Whose bodies are run by repositories' tests."""
 
 
 class HiddenParts:
@@ -20,7 +24,7 @@ class HiddenParts:
 
     Args:
         rivals: "model", "untrained" and "ngram".
-        reader: held-out files.
+        reader: held-out files; None: none are held out, and nothing is hidden in them.
         vocabulary: the model's.
         context: tokens the model can look at.
         progress: where the work is shown.
@@ -29,7 +33,7 @@ class HiddenParts:
     def __init__(
         self,
         rivals: Mapping[str, Rival],
-        reader: ShardReader,
+        reader: ShardReader | None,
         vocabulary: Vocabulary,
         context: int,
         progress: Progress,
@@ -39,7 +43,8 @@ class HiddenParts:
 
     def lines(self, settings: HiddenLines) -> dict[str, Any]:
         """`hidden_lines`, `hidden_lines_order`, `examples`, `hidden_lines_by_language`."""
-        questions = hidden_lines.read_questions(self._reader, self._vocabulary, settings)
+        reader = self._reader
+        questions = [] if reader is None else hidden_lines.read_questions(reader, self._vocabulary, settings)
         if not questions:
             return {}
         entries = entries_of(self._rivals, settings.order)
@@ -60,8 +65,22 @@ class HiddenParts:
         """`hidden_bodies`, `hidden_bodies_order`, `hidden_bodies_examples`."""
         return self._regions("body", "bodies", settings)
 
+    def repositories(
+        self, settings: RepositoryTests, trained: frozenset[str], workers: int, *, unsafe: bool
+    ) -> dict[str, Any]:
+        """`repository_tests`, `repository_tests_sandbox`, `repository_tests_samples`; see `RepositoryJudge.results`."""
+        from ownlm.evaluate.sandbox.open import open_sandbox
+
+        judge = RepositoryJudge(open_sandbox(unsafe), settings, trained, workers, self._progress)
+        entries = {name: entry for name, entry in entries_of(self._rivals, settings.order).items() if name in RUN}
+        prompts = Prompts(self._vocabulary, self._context, settings, one_line=False)
+        return judge.results(
+            lambda questions: ask_all("bodies", questions, entries, prompts, hidden_regions.judge, self._progress)
+        )
+
     def _regions(self, what: hidden_regions.What, many: str, settings: HiddenBlocks | HiddenBodies) -> dict[str, Any]:
-        questions = hidden_regions.read_questions(self._reader, self._vocabulary, what, settings)
+        reader = self._reader
+        questions = [] if reader is None else hidden_regions.read_questions(reader, self._vocabulary, what, settings)
         if not questions:
             return {}
         entries = entries_of(self._rivals, settings.order)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ownlm.data.clean.grammars import GRAMMARS
-from ownlm.evaluate.company.regions import LANGUAGES, cut, questions_in, regions_in
+from ownlm.evaluate.company.config import LANGUAGES
+from ownlm.evaluate.company.regions import cut, questions_in, regions_in
 from ownlm.tokens.shards.reader import DocumentSpan
 
 # One function with the inside of an if and of a loop in every language: header lines end in "!", lines of the body
