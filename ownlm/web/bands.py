@@ -50,7 +50,7 @@ def whisker_chart(title: str, values: Mapping[str, Interval], unit: str = "") ->
         return figure(caption, "", nothing(), "")
     largest = max(high for _, (_, _, high) in shown) or 1.0
     start = 14 + 7.2 * min(max(len(name) for name, _ in shown), LABEL_LENGTH)
-    scale = Scale(0.0, largest, start, WIDTH - 80, ())
+    scale = Scale(0.0, largest, start, WIDTH - 150, ())
     rows = [_whisker(number * _ROW, name, value, scale) for number, (name, value) in enumerate(shown)]
     left_out = len(values) - len(shown)
     note = f"{left_out:,} more are not drawn." if left_out else ""
@@ -77,15 +77,15 @@ def _whisker(top: int, name: str, value: Interval, scale: Scale) -> str:
     middle, low, high = value
     label = name if len(name) <= LABEL_LENGTH else name[: LABEL_LENGTH - 1] + "…"
     centre = top + _ROW / 2
-    title = f"{name}: {show(middle)} ({show(low)} to {show(high)})"
+    figures = f"{show(middle)} ({show(low)} to {show(high)})"
     return (
         f'<text class="name end" x="{scale.start - 10:.2f}" y="{centre + 4}">{text(label)}</text>'
-        f"<g><title>{text(title)}</title>"
+        f"<g><title>{text(f'{name}: {figures}')}</title>"
         f'<rect class="bar c0" x="{scale.start:.2f}" y="{top + 5}" width="{max(scale(middle) - scale.start, 1):.2f}" '
         f'height="{_ROW - 10}" rx="1.5"/>'
         f'<path class="whisker" d="M{scale(low)} {centre}H{scale(high)}M{scale(low)} {centre - 5}v10'
         f'M{scale(high)} {centre - 5}v10"/>'
-        f'<text class="value" x="{scale(high) + 8:.2f}" y="{centre + 4}">{text(show(middle))}</text></g>'
+        f'<text class="value" x="{scale(high) + 8:.2f}" y="{centre + 4}">{text(figures)}</text></g>'
     )
 
 
