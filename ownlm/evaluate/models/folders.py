@@ -4,7 +4,7 @@
                                                           └─────► a passing CTranslate2 folder  (engine: ctranslate2)
     CTranslate2 folder ─────────────────────────────────────────► CTranslate2, a request a thread
 
-torch is the default although CTranslate2 serves: seeded samples come ten times as fast there (docs/models.md), and it
+torch is the default although CTranslate2 serves: it draws seeded samples in batches (docs/models.md), and it
 computes every family.
 """
 
