@@ -80,7 +80,7 @@ SOLUTIONS: dict[str, dict[str, str]] = {
     "r": {
         "23": "    nchar(string)\n}",
         "35": "    max(l)\n}",
-        "42": "    l + 1\n}",
+        "42": "    if (is.null(l)) NULL else l + 1\n}",
         "45": "    a * h / 2\n}",
         "53": "    x + y\n}",
     },
