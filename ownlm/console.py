@@ -100,7 +100,8 @@ def stage_line(artifact: Artifact) -> str:
     """What came of a stage, in a line."""
     if artifact.manifest.stage == "evaluate":
         figures = evaluation_headline(artifact.file("results.json"))
-        return ", ".join(f"{name} {value}" for name, value in figures.items() if name.endswith(("files", "exact", "pass@1")))
+        told = ("files", "exact", "pass@1")
+        return ", ".join(f"{name} {value}" for name, value in figures.items() if name.endswith(told))
     return headline_metrics(artifact.manifest.metrics)
 
 

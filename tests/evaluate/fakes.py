@@ -34,7 +34,7 @@ class FakeSuite:
         ]
 
     def trim(self, problem: Problem, answer: str) -> str:
-        return answer.split("\n")[0]
+        return answer.split("\n", 1)[0]
 
     def source(self, problem: Problem, answer: str) -> Source:
         return Source(problem.language, f"{problem.prompt}{answer}")

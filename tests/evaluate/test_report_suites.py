@@ -94,12 +94,14 @@ def test_answers_are_filtered_and_shown_from_the_disk_alone(tmp_path: Path) -> N
     with browser(tmp_path / "profile") as page:
         page.open((tmp_path / "good/report/answers/index.html").as_uri())
         page.eventually(lambda: page.text("#count") == "1,200 of 1,200 answers")
-        page.run("const s = document.querySelector('#status'); s.value = 'failed'; s.dispatchEvent(new Event('change'))")
+        choose = "const s = document.querySelector('#status'); s.value = '{}'; s.dispatchEvent(new Event('change'))"
+        page.run(choose.format("failed"))
         page.eventually(lambda: page.text("#count") == "2 of 1,200 answers")
         page.eventually(lambda: "? is not 1" in page.text("#answer"))
         assert page.text("#answer mark") == "?"
-        page.run("const s = document.querySelector('#status'); s.value = ''; s.dispatchEvent(new Event('change'))")
-        page.run("const t = document.querySelector('#text'); t.value = 'Write 577:'; t.dispatchEvent(new Event('input'))")
+        page.run(choose.format(""))
+        write = "const t = document.querySelector('#text'); t.value = 'Write 577:'; t.dispatchEvent(new Event('input'))"
+        page.run(write)
         page.eventually(lambda: page.text("#count") == "2 of 1,200 answers")
         page.open((tmp_path / "bad/report/answers/index.html").as_uri() + "#status=passed")
         page.eventually(lambda: "owned" in page.text("#answer mark"))

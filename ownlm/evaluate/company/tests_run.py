@@ -97,7 +97,8 @@ def run_tests(sandbox: Sandbox, repository: Repository, files: Mapping[str, byte
         disk_bytes=2 * size + 64 * MIB,
     )
     first, *rest = repository.command
-    command, all_files, environment, reads = [first, *rest], dict(files), {}, ()
+    command, all_files, environment = [first, *rest], dict(files), {}
+    reads: tuple[Path, ...] = ()
     if first in ("python", "python3"):
         command[0] = path_of("python3")
         packages = Path(sysconfig.get_path("purelib"))
