@@ -45,6 +45,7 @@ FRAMES = 6  # of this file below a program's
 STARTED, TOKEN = b"s", 16
 PROOF, STATUS = 3, 4
 LOWEST = 10  # descriptors of this process; below are those of the programs
+HIGHEST = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 NEW_NAMESPACES = 0x20000000 | 0x00020000 | 0x08000000  # CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC
 SYS_CLONE = 56 if platform.machine() == "x86_64" else 220
 NOSUID_NODEV, NOEXEC = 2 | 4, 8
@@ -146,7 +147,7 @@ def _first_process(order: Order, files: list[int]) -> NoReturn:
         os.setsid()  # kill(0) must not reach beyond
         for target, file in enumerate(files, start=1):
             os.dup2(file, target)
-        os.closerange(STATUS + 1, files[-1] + LOWEST)
+        os.closerange(STATUS + 1, HIGHEST)
         for mount in order.mounts:
             _check(_mount_call(*mount), "mount")
         os.mkdir(FOLDER)  # noqa: PTH102 # pathlib would have to be imported
@@ -231,7 +232,9 @@ def serve() -> None:
     seccomp, answers_end = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
     orders = os.fdopen(fcntl.fcntl(0, fcntl.F_DUPFD, LOWEST), "rb")
     answers = os.fdopen(fcntl.fcntl(answers_end, fcntl.F_DUPFD, LOWEST), "wb")
-    os.closerange(3, LOWEST)
+    low, high = sorted((orders.fileno(), answers.fileno()))  # what was handed over stays open nowhere else
+    for first, last in ((3, low), (low + 1, high), (high + 1, HIGHEST)):
+        os.closerange(first, last)
     null = os.open(os.devnull, os.O_RDONLY)
     for file in (0, *range(null + 1, LOWEST)):  # taken, so that what is opened later lies above
         os.dup2(null, file)

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from ownlm.errors import StuckError
 from ownlm.tokens.shards.batches import Batch
@@ -64,14 +65,18 @@ class Heartbeat(Observer):
         if self._stacks.exists():
             self._stacks.replace(self._stacks.with_suffix(".stacks.before"))
         self._file = os.open(self._folder / f"rank-{self._rank:05d}.beat", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        thread = threading.Thread(target=self._watch, name="heartbeat", daemon=True)
+        locked = self._stacks.with_suffix(".locked").open("w", encoding="utf-8")
+        thread = threading.Thread(target=self._watch, args=(locked,), name="heartbeat", daemon=True)
         self._beat(0, "started")
+        self._allow(locked)  # before the thread has its first turn
         thread.start()
         try:
             yield
         finally:
             self._done.set()
             thread.join()
+            faulthandler.cancel_dump_traceback_later()
+            locked.close()
             os.close(self._file)
             self._file = -1
 
@@ -102,15 +107,15 @@ class Heartbeat(Observer):
         if self._file >= 0:
             os.pwrite(self._file, f"{step} {phase}".ljust(40).encode() + b"\n", 0)
 
-    def _watch(self) -> None:
-        with self._stacks.with_suffix(".locked").open("w", encoding="utf-8") as stream:
-            while True:
-                faulthandler.dump_traceback_later(_LOCKED * self._patience_s, exit=True, file=stream)
-                if self._done.wait(self._patience_s / _LOOKS):
-                    break
-                if time.monotonic() - self._last > self._patience_s:
-                    self._end()
-            faulthandler.cancel_dump_traceback_later()
+    def _watch(self, locked: TextIO) -> None:
+        while not self._done.wait(self._patience_s / _LOOKS):
+            self._allow(locked)
+            if time.monotonic() - self._last > self._patience_s:
+                self._end()
+
+    def _allow(self, locked: TextIO) -> None:
+        """From now on the interpreter's lock may be held for so long."""
+        faulthandler.dump_traceback_later(_LOCKED * self._patience_s, exit=True, file=locked)
 
     def _end(self) -> None:
         """Write stacks, leave the others time to write theirs, and end."""

@@ -110,7 +110,7 @@ def test_go_without_tests_does_not_pass(sandbox: Sandbox) -> None:
     installed("go")
     text = 'package main\nimport "testing"\nvar _ testing.T\nfunc Testing() {}\n'
     program, ended = ended_of(sandbox, Source("go", text))
-    assert status_of(program, ended) == "failed", said(ended)
+    assert status_of(program, ended) in ("failed", "compile_error"), said(ended)  # by version: a vain import
 
 
 def test_rust_runs_test_functions_where_there_is_no_main(sandbox: Sandbox) -> None:

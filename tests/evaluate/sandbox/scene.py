@@ -95,8 +95,8 @@ def carry_out(attack: Attack, sandbox: Sandbox, scene: Scene) -> Ended:
         thread.join()
 
 
-def verdict(attack: Attack, ended: Ended, scene: Scene) -> str:
-    """ "contained", or what went wrong."""
+def verdict(attack: Attack, ended: Ended, scene: Scene, room: int = 4 * 2**20) -> str:
+    """ "contained", or what went wrong; `room`: bytes that are counted beside a program's own."""
     if b"TRIED" not in ended.stdout:
         return f"never tried: {ended}"
     if b"ESCAPED" in ended.stdout:
@@ -105,7 +105,7 @@ def verdict(attack: Attack, ended: Ended, scene: Scene) -> str:
         return f"ended by {ended.how}"
     if scene.victim.poll() is not None or scene.target.read_text() != "untouched":
         return "harmed the machine"
-    if ended.peak_bytes > attack.limits.memory_bytes + 4 * 2**20:
+    if ended.peak_bytes > attack.limits.memory_bytes + room:
         return f"used {ended.peak_bytes} bytes"
     if left := running(scene.names["TOKEN"]):
         return f"left {left}"

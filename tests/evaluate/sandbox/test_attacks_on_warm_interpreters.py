@@ -10,12 +10,14 @@ import pytest
 
 from ownlm.evaluate.runners.toolchain import path_of
 from ownlm.evaluate.sandbox.bubblewrap import BubblewrapSandbox
-from ownlm.evaluate.sandbox.program import Ended, Limits, Program, Sandbox
+from ownlm.evaluate.sandbox.program import MIB, Ended, Limits, Program, Sandbox
 from ownlm.evaluate.sandbox.python_pool import PythonPool
 from tests.evaluate.sandbox.attacks import ATTACKS, Attack
 from tests.evaluate.sandbox.scene import Scene, carry_out, scene, verdict
 
 NONCE = "f00dfacecafe"
+WORKER_BYTES = 36 * MIB
+"""What a group may hold on top of a program's limit: the warm interpreter's own 32, and what pages are counted in."""
 
 
 @dataclass
@@ -57,6 +59,6 @@ def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 @pytest.mark.parametrize("attack", [one for one in ATTACKS if not one.shell], ids=lambda attack: attack.name)
 def test_contained(attack: Attack, warm: Warm, stage: Scene) -> None:
     ended = carry_out(attack, warm, stage)
-    assert verdict(attack, ended, stage) == "contained", ended
+    assert verdict(attack, ended, stage, room=WORKER_BYTES) == "contained", ended
     after = warm.pool(attack.limits).run(b"print('good')", NONCE)
     assert (after.how, after.code, after.stdout) == ("exit", 0, f"good\n\n{NONCE}\n".encode())

@@ -48,6 +48,12 @@ STEP = {
     "humaneval_infilling.random_span_light": 2,
     "mbpp.all": 5,
 }
+SURVIVORS = {
+    "HumanEval/40": "its tests have no list where one element would be taken twice",
+    "HumanEval/124": "its tests have no day that the changed condition lets through",
+    "HumanEval/129": "the value changed is always written over",
+    "HumanEval/147": "all values are two less: the same ones of a sum are divisible by three",
+}
 WRONG = {
     "JavaScript/112": "returns (z, false), which is false alone",
     "JavaScript/155": "0 has one even digit, as its own test says",
@@ -112,9 +118,9 @@ def test_python_references_pass_and_empty_answers_fail(name: str, judge: Judge) 
 def test_mutated_solutions_fail(judge: Judge) -> None:
     suite = real("humaneval")
     changed = [problem for problem in suite.problems() if mutant(problem) != problem.reference][::2]
-    survived = passed(judge, suite, changed, mutant)
+    survived = zip(changed, passed(judge, suite, changed, mutant), strict=True)
     assert len(changed) > 40
-    assert sum(survived) <= 2
+    assert {problem.id for problem, right in survived if right} <= SURVIVORS.keys()
 
 
 @pytest.mark.parametrize("language", ["cpp", "go", "java", "javascript", "python", "rust"])
@@ -123,6 +129,7 @@ def test_humaneval_x_references_pass_in_each_language(language: str, judge: Judg
         pytest.skip(f"the tools of {language} are not installed")
     suite = real("humaneval_x", languages=[language])
     problems = suite.problems()[:: 8 if language in ("javascript", "python") else 55]
+    problems = [problem for problem in problems if problem.id not in WRONG]
     assert all(passed(judge, suite, problems, reference))
     assert not any(passed(judge, suite, problems, lambda problem: ""))
 
