@@ -135,10 +135,10 @@ def _javascript(problem: Problem, answer: str) -> str:
 def _go(problem: Problem, answer: str) -> str:
     body = problem.prompt.replace(problem.fields["import"], "", 1) + answer
     setup = problem.fields["setup"]
-    used = [
+    used = [  # what a package exports begins with a capital; a sentence of a comment may end in "strings."
         package
         for package in _GO_PACKAGES
-        if f'"{package}"' not in setup and re.search(rf"\b{package.rpartition('/')[2]}\.", body)
+        if f'"{package}"' not in setup and re.search(rf"\b{package.rpartition('/')[2]}\.[A-Z]", body)
     ]
     imports = "".join(f'import "{package}"\n' for package in used)
     return f"{setup}\n{imports}{body}\n{problem.fields['test']}"

@@ -182,6 +182,9 @@ def test_humaneval_x_imports_what_go_uses_and_nothing_more(folder: Path) -> None
     suite = opened("humaneval_x", folder)
     problem = only(suite, "go")
     assert 'import "math"\n' in suite.source(problem, "    return math.Sqrt(x)\n}\n").text
+    said = suite.source(problem, "    // of all strings. Or of math.\n    return x\n}\n").text
+    assert '"strings"' not in said
+    assert '"math"' not in said
     other = suite.source(problem, '    return float64(len(strings.Repeat("a", 2)))\n}\n').text
     assert 'import "strings"\n' in other
     assert '"math"' not in other
