@@ -186,6 +186,7 @@ def main() -> None:
     parser.add_argument("--embeddings", type=float, default=2e-2, help="learning rate of embeddings beside Muon")
     parser.add_argument("--adamw", type=float, default=3e-3, help="learning rate of ours with AdamW")
     parser.add_argument("--theirs", type=float, default=3e-3, help="learning rate of Hugging Face's")
+    parser.add_argument("--only", nargs="*", help="of the three")
     given = parser.parse_args()
     vocabulary = Vocabulary.load(given.vocabulary)
     architecture = ModelConfig(size=given.size).architecture(vocabulary.size, given.context)
@@ -199,6 +200,8 @@ def main() -> None:
     }
     print(f"{architecture.parameters:,} parameters, {setting.batch} x {architecture.context} tokens a step")
     for name, train in ways.items():
+        if given.only and name not in given.only:
+            continue
         try:
             steps, seconds, weights = run(train, setting, None if given.steps else 60 * given.minutes)
         except ImportError as error:
