@@ -1,6 +1,6 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · vocab sweep · ablate · shards who|verify|push · serve · complete
+ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from ownlm import __version__
+from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import OwnlmError, RecipeError, StorageError
 from ownlm.evaluating import evaluation
 
@@ -37,15 +38,11 @@ err = Console(stderr=True, highlight=False)
 RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings for this run, e.g. train.steps=200.")]
 Sources = Annotated[list[Path] | None, typer.Option("--source", help="Train on this folder instead (repeatable).")]
-Home = Annotated[
-    Path, typer.Option("--home", envvar="OWNLM_HOME", help="Where artifacts, runs and caches live.", show_default=True)
-]
 TrainedOf = Annotated[Path, typer.Argument(metavar="RECIPE|FOLDER", help="A recipe, or a train artifact's folder.")]
 TrainedStep = Annotated[int, typer.Option("--step", help="The training step, from 1, as in the training log.")]
 Checkpoint = Annotated[
     str | None, typer.Option(help="Folder or URL (.../step-N) to start from; the nearest that is found if left out.")
 ]
-DEFAULT_HOME = Path(".ownlm")
 INTERRUPTED = 130
 
 
@@ -162,9 +159,7 @@ def xray(
     table: Annotated[
         str, typer.Argument(help="A folder of Parquet files, an artifact, or ARTIFACT/TABLE (`ownlm show` lists them).")
     ],
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
-    ] = None,
+    folder: PageFolder = None,
     topics: Annotated[int, typer.Option(min=0, max=200, help="Also a topic map, of this many clusters.")] = 0,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Also as an MLflow run (in the home folder).")] = False,
     mlflow_uri: Annotated[str | None, typer.Option(help="The MLflow server or database, instead.")] = None,
@@ -218,10 +213,8 @@ def sweep(
     sizes: Annotated[str, typer.Argument(help="Tokens, e.g. 8k,16k,32k; k is 1024.")],
     overrides: Overrides = None,
     source: Sources = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    folder: PageFolder = None,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Compare vocabularies of several sizes, learned from a run's corpus: tokens, and compute, a byte of code."""
@@ -258,7 +251,7 @@ def replay(
     step: TrainedStep,
     overrides: Overrides = None,
     checkpoint: Checkpoint = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Do one training step again, from the nearest checkpoint, and compare it with the log bit by bit."""
@@ -282,7 +275,7 @@ def blame(
     overrides: Overrides = None,
     checkpoint: Checkpoint = None,
     documents: Annotated[int, typer.Option("-n", min=1, max=1000, help="Documents to look into closely.")] = 12,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Rank the documents of a training step by what they did to its loss and gradient."""
@@ -306,7 +299,7 @@ def blame(
 def incidents(
     run_of: TrainedOf,
     overrides: Overrides = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """List the steps of a training run that stood out, what was done, and where their pages are."""
@@ -345,9 +338,7 @@ def sweep_rates(
     proxy_size: Annotated[str, typer.Option(help="The named size whose width the proxy has.")] = "1m",
     steps: Annotated[int, typer.Option(min=1, help="Steps of each proxy.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="Proxies at each rate.")] = 2,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
-    ] = None,
+    folder: PageFolder = None,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Find a learning rate on narrow proxies of the recipe's model, and carry it over to its width by muP."""
@@ -382,10 +373,8 @@ def ablate(
     steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the recipes'.")] = None,
     size: Annotated[str | None, typer.Option(help="A named size, instead of the recipes' models.")] = None,
     scored: Annotated[int, typer.Option("--bytes", min=1000, help="Held-out code that is asked about.")] = 400_000,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Where the page and figures go; below the home folder if left out.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    folder: PageFolder = None,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Train small models on two versions of the data, and say which is better, with the noise between seeds."""
@@ -421,7 +410,7 @@ def who(
     run_name: Annotated[str | None, typer.Option("--run", help="The run; the latest if left out.")] = None,
     row: Annotated[int | None, typer.Option(help="Only this row of the step, from 0.")] = None,
     position: Annotated[int | None, typer.Option(help="Only this token of the row, from 0.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Say which documents a training step read, and which stretch of each."""

@@ -12,10 +12,8 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-Home = Annotated[
-    Path, typer.Option("--home", envvar="OWNLM_HOME", help="Where artifacts, runs and caches live.", show_default=True)
-]
-DEFAULT_HOME = Path(".ownlm")
+from ownlm.arguments import DEFAULT_HOME, AsJson, Home
+
 DEFAULT = "run"
 
 
@@ -40,7 +38,7 @@ def _group() -> None:
 
 
 @evaluation.command("languages")
-def show_languages(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def show_languages(as_json: AsJson = False) -> None:
     """Show the languages programs can be run in here, and the Debian packages that bring the others."""
     from ownlm.evaluate.runners.table import print_languages, rows
 
@@ -98,7 +96,7 @@ def run_suites(
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Also as an MLflow run (in the home folder).")] = False,
     mlflow_uri: Annotated[str | None, typer.Option(help="The MLflow server or database, instead.")] = None,
     wandb: Annotated[bool, typer.Option("--wandb", help="Also as a run of Weights & Biases.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Ask a model a suite's problems, run its answers in a sandbox, and say how many are right."""
@@ -141,7 +139,7 @@ def compare_two(
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where the page goes; below the home folder if left out.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Say which of two models is better on the same problems, and how sure that is."""
