@@ -18,19 +18,10 @@ from ownlm.evaluate import judge as judging
 from ownlm.evaluate.judge import Judge, conclude
 from ownlm.evaluate.runners.base import Source, Verdict
 from ownlm.evaluate.runners.registry import runner
-from ownlm.evaluate.sandbox.open import open_sandbox
 from ownlm.evaluate.sandbox.program import Ended, How, Program, Sandbox
 from ownlm.pipeline.progress import SilentProgress
 
 HUMANEVAL = Path("../shared/benchmarks/HumanEval.jsonl.gz")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    try:
-        return open_sandbox()
-    except SandboxError as error:
-        pytest.skip(f"programs cannot be contained here: {error.what}")
 
 
 @pytest.fixture(scope="module", params=["warm", "cold"])

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ownlm.errors import EvaluationError, SandboxError
+from ownlm.errors import EvaluationError
 from ownlm.evaluate.company.asking import Answer
 from ownlm.evaluate.company.checkout import checkouts_fingerprint
 from ownlm.evaluate.company.config import Repository, RepositoryTests
 from ownlm.evaluate.company.question import Question
 from ownlm.evaluate.company.repository_tests import RepositoryJudge
-from ownlm.evaluate.sandbox.open import open_sandbox
 from ownlm.pipeline.progress import SilentProgress
 
 PACKAGE = {
@@ -40,14 +39,6 @@ BODIES = {
     "return ((": "failed",
 }
 ENDLESS = "while True:\n        pass"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Any:
-    try:
-        return open_sandbox()
-    except SandboxError as error:
-        pytest.skip(f"nothing contains programs here: {error.what}")
 
 
 def _write(folder: Path, files: Mapping[str, str] = PACKAGE) -> Path:

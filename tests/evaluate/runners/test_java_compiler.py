@@ -7,35 +7,23 @@ from dataclasses import replace
 
 import pytest
 
-from ownlm.errors import SandboxError
 from ownlm.evaluate.runners import java_compiler
 from ownlm.evaluate.runners.base import Source
 from ownlm.evaluate.runners.java_compiler import JavaCompilers
 from ownlm.evaluate.runners.language import COMPILE
 from ownlm.evaluate.runners.registry import runner
 from ownlm.evaluate.sandbox.bubblewrap import BubblewrapSandbox
-from ownlm.evaluate.sandbox.open import open_sandbox
 from ownlm.evaluate.sandbox.program import Program
+from tests.evaluate.runners.conftest import installed
 
 NONCE = "0123456789abcdef"
 MAIN = "class Main { public static void main(String[] names) { %s } }"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> BubblewrapSandbox:
-    if runner("java").version() is None:
-        pytest.skip("no Java here: " + " ".join(runner("java").packages))
-    try:
-        found = open_sandbox()
-    except SandboxError as error:
-        pytest.skip(f"programs cannot be contained here: {error.what}")
-    assert isinstance(found, BubblewrapSandbox)
-    return found
-
-
-@pytest.fixture(scope="module")
-def compilers(sandbox: BubblewrapSandbox) -> Iterator[JavaCompilers]:
-    opened = JavaCompilers(sandbox)
+def compilers(bubblewrap: BubblewrapSandbox) -> Iterator[JavaCompilers]:
+    installed("java")
+    opened = JavaCompilers(bubblewrap)
     yield opened
     opened.close()
 
@@ -44,7 +32,7 @@ def program(text: str) -> Program:
     return runner("java").program(Source("java", text), NONCE)
 
 
-def test_what_it_compiled_runs_as_what_javac_compiled(sandbox: BubblewrapSandbox, compilers: JavaCompilers) -> None:
+def test_what_it_compiled_runs_as_what_javac_compiled(bubblewrap: BubblewrapSandbox, compilers: JavaCompilers) -> None:
     text = """import java.util.*;
 import java.util.stream.*;
 
@@ -69,7 +57,7 @@ public class Tests {
         "Tests$Pair.class",
         "Tests.class",
     ]
-    (warm,), (_, cold) = sandbox.run(rest), sandbox.run(whole)
+    (warm,), (_, cold) = bubblewrap.run(rest), bubblewrap.run(whole)
     assert (warm.how, warm.code, warm.stdout) == (cold.how, cold.code, cold.stdout)
     assert NONCE.encode() in warm.stdout
 
@@ -91,10 +79,10 @@ def test_no_program_sees_the_classes_of_another(compilers: JavaCompilers) -> Non
 
 
 def test_a_compiler_that_met_a_limit_is_replaced(
-    sandbox: BubblewrapSandbox, compilers: JavaCompilers, monkeypatch: pytest.MonkeyPatch
+    bubblewrap: BubblewrapSandbox, compilers: JavaCompilers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(java_compiler, "COMPILE", replace(COMPILE, wall_seconds=0.001))
-    impatient = JavaCompilers(sandbox)
+    impatient = JavaCompilers(bubblewrap)
     try:
         ended, rest = impatient.compile(program(MAIN % ""))
         assert (ended.how, rest) == ("wall", None)

@@ -15,7 +15,6 @@ from ownlm.errors import SandboxError
 from ownlm.evaluate.runners.language import RUN
 from ownlm.evaluate.runners.toolchain import path_of
 from ownlm.evaluate.sandbox.bubblewrap import BubblewrapSandbox
-from ownlm.evaluate.sandbox.open import open_sandbox
 from ownlm.evaluate.sandbox.program import MIB, Ended, Limits
 from ownlm.evaluate.sandbox.python_pool import PythonPool
 
@@ -24,24 +23,14 @@ SMALL = replace(RUN, cpu_seconds=1.0, memory_bytes=128 * MIB)
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> BubblewrapSandbox:
-    try:
-        found = open_sandbox()
-    except SandboxError as error:
-        pytest.skip(f"programs cannot be contained here: {error.what}")
-    assert isinstance(found, BubblewrapSandbox)
-    return found
-
-
-@pytest.fixture(scope="module")
-def pool(sandbox: BubblewrapSandbox) -> Iterator[PythonPool]:
-    with PythonPool(sandbox, lambda: path_of("python3"), RUN) as opened:
+def pool(bubblewrap: BubblewrapSandbox) -> Iterator[PythonPool]:
+    with PythonPool(bubblewrap, lambda: path_of("python3"), RUN) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def small(sandbox: BubblewrapSandbox) -> Iterator[PythonPool]:
-    with PythonPool(sandbox, lambda: path_of("python3"), SMALL) as opened:
+def small(bubblewrap: BubblewrapSandbox) -> Iterator[PythonPool]:
+    with PythonPool(bubblewrap, lambda: path_of("python3"), SMALL) as opened:
         yield opened
 
 
@@ -249,8 +238,8 @@ def test_cpu_time_is_limited_also_where_children_spend_it_and_nobody_waits_for_t
     assert passed(run(small, "pass"))
 
 
-def test_waiting_is_limited(sandbox: BubblewrapSandbox) -> None:
-    with PythonPool(sandbox, lambda: path_of("python3"), Limits(wall_seconds=0.5)) as pool:
+def test_waiting_is_limited(bubblewrap: BubblewrapSandbox) -> None:
+    with PythonPool(bubblewrap, lambda: path_of("python3"), Limits(wall_seconds=0.5)) as pool:
         assert run(pool, "import time\ntime.sleep(60)").how == "wall"
         assert run(pool, "import time\nwhile True:\n    try: time.sleep(60)\n    except: pass").how == "wall"
 
@@ -260,8 +249,8 @@ def test_memory_is_limited_and_the_worker_after_it_is_a_new_one(small: PythonPoo
     assert passed(run(small, "hold = bytearray(2**20)"))
 
 
-def test_a_worker_that_dies_says_so(sandbox: BubblewrapSandbox) -> None:
-    with PythonPool(sandbox, lambda: path_of("python3"), RUN) as pool:
+def test_a_worker_that_dies_says_so(bubblewrap: BubblewrapSandbox) -> None:
+    with PythonPool(bubblewrap, lambda: path_of("python3"), RUN) as pool:
         assert passed(run(pool, "pass"))
         (worker,) = pool._workers._idle
         worker._kill()
@@ -271,8 +260,8 @@ def test_a_worker_that_dies_says_so(sandbox: BubblewrapSandbox) -> None:
         assert passed(run(pool, "pass"))
 
 
-def test_a_pool_that_is_closed_leaves_no_process(sandbox: BubblewrapSandbox) -> None:
-    with PythonPool(sandbox, lambda: path_of("python3"), RUN) as pool:
+def test_a_pool_that_is_closed_leaves_no_process(bubblewrap: BubblewrapSandbox) -> None:
+    with PythonPool(bubblewrap, lambda: path_of("python3"), RUN) as pool:
         run(pool, "pass")
         (worker,) = pool._workers._idle
         pid = worker._process.pid

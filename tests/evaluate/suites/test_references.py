@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from ownlm.errors import SandboxError
 from ownlm.evaluate.judge import Judge
 from ownlm.evaluate.runners.registry import runner
-from ownlm.evaluate.sandbox.open import open_sandbox
+from ownlm.evaluate.sandbox.program import Sandbox
 from ownlm.evaluate.suites.base import Problem, Suite
 from ownlm.evaluate.suites.registry import open_suite
 from ownlm.evaluate.suites.settings import SuiteSettings
@@ -66,11 +65,8 @@ def real(name: str, **settings: object) -> Suite:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    try:
-        made = Judge(open_sandbox(), workers=2)
-    except SandboxError as error:
-        pytest.skip(str(error))
+def judge(sandbox: Sandbox) -> Iterator[Judge]:
+    made = Judge(sandbox, workers=2)
     yield made
     made.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ownlm.errors import SandboxError
+from ownlm.evaluate.sandbox.bubblewrap import BubblewrapSandbox
 from ownlm.evaluate.sandbox.open import open_sandbox
 from ownlm.evaluate.sandbox.program import Sandbox
 
@@ -15,3 +16,11 @@ def _sandbox() -> Sandbox:
         return open_sandbox()
     except SandboxError as error:
         pytest.skip(f"this machine cannot contain programs: {error}")
+
+
+@pytest.fixture(scope="session")
+def bubblewrap(sandbox: Sandbox) -> BubblewrapSandbox:
+    """What keeps interpreters and compilers warm works in bubblewrap only."""
+    if not isinstance(sandbox, BubblewrapSandbox):
+        pytest.skip("this machine cannot contain programs")
+    return sandbox
