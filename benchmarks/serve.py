@@ -20,7 +20,8 @@ from typing import Any
 
 import httpx
 
-from ownlm.serve.completion import CompletionOptions, Piece, complete
+from ownlm.serve.call import CompletionOptions
+from ownlm.serve.completion import Piece, complete
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.model import ServedModel, load_model
 from ownlm.serve.server import running_server

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from ownlm.serve.config import ServeConfig
+from ownlm.serve.feedback import Feedback, NoFeedback
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.guard import Guard
 from ownlm.serve.metrics import CONTENT_TYPE_LATEST
@@ -23,7 +24,9 @@ from ownlm.serve.model import ServedModel, load_model
 from ownlm.serve.pages import Reports, playground_router
 from ownlm.serve.protocols.errors import ApiError
 from ownlm.serve.protocols.openai import openai_router
+from ownlm.serve.routing import OneModel, Router
 from ownlm.serve.scheduler import Scheduler
+from ownlm.serve.versions import Versions
 
 
 def create_app(
@@ -45,9 +48,27 @@ def create_app(
     return app_for(load_model(export_dir, config, model_name), config, reports=reports)
 
 
-def app_for(model: ServedModel, config: ServeConfig, *, reports: Path | None = None) -> FastAPI:
-    """The gateway for a loaded model. See `create_app`."""
-    gateway = Gateway(model, config, Scheduler(config.parallel, config.queue))
+def app_for(
+    model: ServedModel,
+    config: ServeConfig,
+    *,
+    reports: Path | None = None,
+    router: Router | None = None,
+    feedback: Feedback | None = None,
+) -> FastAPI:
+    """The gateway for a loaded model. See `create_app`.
+
+    Args:
+        router: chooses versions; None for the one model.
+        feedback: is told what is served and what people do with it; None for nobody.
+    """
+    gateway = Gateway(
+        versions=Versions([model]),
+        config=config,
+        scheduler=Scheduler(config.parallel, config.queue),
+        router=router or OneModel(model.name, model.version),
+        feedback=feedback or NoFeedback(),
+    )
     gateway.metrics.watch("ownlm_jobs_running", "Generations under way", lambda: gateway.scheduler.running)
     gateway.metrics.watch("ownlm_jobs_waiting", "Generations waiting", lambda: gateway.scheduler.waiting)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ownlm.errors import InputError
-from ownlm.serve.completion import CompletionOptions, Piece
+from ownlm.serve.call import CompletionOptions
+from ownlm.serve.completion import Piece
 from ownlm.serve.completion import complete as complete_pieces
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.model import load_model

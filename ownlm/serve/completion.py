@@ -9,27 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, TokenScore
+from ownlm.serve.call import CompletionOptions
+from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, TokenScore, never
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt
 from ownlm.serve.prompt.text import AnswerText
-
-
-@dataclass(frozen=True)
-class CompletionOptions:
-    """How to continue. See `GenerationRequest` for the fields they share.
-
-    Attributes:
-        stop: strings that end the text; they are not part of it.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    seed: int | None = None
-    choices: int = 1
-    logprobs: int | None = None
-    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +45,6 @@ class Piece:
 
 OnPiece = Callable[[Piece], None]
 """Called for every piece, in the engine's thread."""
-
-
-def never() -> bool:
-    """Nobody cancels."""
-    return False
 
 
 def complete(
@@ -104,7 +83,7 @@ def complete(
             on_piece(piece)
         return piece.finish is not None
 
-    model.engine.generate(_request(model, prompt, options), on_step)
+    model.engine.generate(_request(model, prompt, options), on_step, cancelled)
     return generated
 
 

@@ -6,23 +6,40 @@ import logging
 import traceback
 import uuid
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from ownlm.serve.answering import Answering
 from ownlm.serve.config import ServeConfig
+from ownlm.serve.feedback import Feedback, NoFeedback
 from ownlm.serve.metrics import Metrics
 from ownlm.serve.model import ServedModel
+from ownlm.serve.routing import Router
 from ownlm.serve.scheduler import Scheduler
+from ownlm.serve.versions import Versions
 
 logger = logging.getLogger("ownlm.serve")
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """One served model with its scheduler and its counters."""
+    """The loaded versions of the model, who gets which, and what is counted and told."""
 
-    model: ServedModel
+    versions: Versions
     config: ServeConfig
     scheduler: Scheduler
+    router: Router
+    feedback: Feedback = field(default_factory=NoFeedback)
     metrics: Metrics = field(default_factory=Metrics)
+
+    @cached_property
+    def answering(self) -> Answering:
+        """Answers calls of all protocols."""
+        return Answering(self)
+
+    @property
+    def model(self) -> ServedModel:
+        """The version that pages speak of when they speak of one."""
+        return self.versions.default
 
     def log_internal(self, error: BaseException) -> str:
         """Write where an internal error happened to the log.

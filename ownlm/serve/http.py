@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from ownlm.serve.call import Caller
 from ownlm.serve.protocols.errors import ApiError
 
 MB = 1e6
@@ -60,6 +61,11 @@ async def until_gone(request: Request, work: Coroutine[Any, Any, None]) -> bool:
         for each in (task, gone):
             each.cancel()
         await asyncio.gather(task, gone, return_exceptions=True)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent a request: the program, from its User-Agent."""
+    return Caller(client=request.headers.get("user-agent", "")[:64])
 
 
 class EventStream(StreamingResponse):

@@ -29,6 +29,7 @@ class ServedModel:
 
     Attributes:
         name: what clients call it.
+        version: which one of that name: the key of its export artifact, or the name of its folder.
         context: tokens it was trained to see at once.
         created: seconds since 1970 when it was exported.
         fill_in_the_middle: it was trained to fill in the middle; otherwise a suffix means nothing to it.
@@ -37,6 +38,7 @@ class ServedModel:
     """
 
     name: str
+    version: str
     context: int
     created: int
     fill_in_the_middle: bool
@@ -79,7 +81,7 @@ def load_model(export_dir: Path, config: ServeConfig, model_name: str | None = N
 
 def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None) -> ServedModel:
     """Load the model in the engine's own folder, wherever it lies; raises as `load_model`."""
-    from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
+    from ownlm.serve.engines.open import open_engine
 
     description = _read_description(folder / DESCRIPTION_FILE)
     vocabulary = Vocabulary.load(folder)
@@ -89,11 +91,12 @@ def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None
         raise ArtifactError("the tokenizer is not the one the model was trained with", where=folder, advice=_REMAKE)
     return ServedModel(
         name=model_name or description["name"],
+        version=(folder.parent if folder.name == ENGINE_FOLDER else folder).name,
         context=description["context"],
         created=int((folder / DESCRIPTION_FILE).stat().st_mtime),
         fill_in_the_middle=bool(description.get("fill_in_the_middle", True)),
         vocabulary=vocabulary,
-        engine=Ctranslate2Engine(folder, config),
+        engine=open_engine(folder, config),
     )
 
 

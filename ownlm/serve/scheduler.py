@@ -20,6 +20,10 @@ Work = Callable[[Callable[[T], None], Callable[[], bool]], None]
 """A job: `work(emit, cancelled)`."""
 
 
+def nothing() -> None:
+    """Nobody waits for a job's end."""
+
+
 class Scheduler:
     """Runs jobs in `parallel` threads; lets `queue` more wait.
 
@@ -43,8 +47,12 @@ class Scheduler:
         """Jobs that wait for a thread."""
         return max(self._open - self._parallel, 0)
 
-    def submit(self, work: Work[T]) -> Job[T]:
+    def submit(self, work: Work[T], on_end: Callable[[], None] = nothing) -> Job[T]:
         """Start or queue a job. Call from the event loop.
+
+        Args:
+            work: the job.
+            on_end: called in the event loop once the job has left its thread, or the queue.
 
         Raises:
             BusyError: when the queue is full.
@@ -56,16 +64,18 @@ class Scheduler:
         job: Job[T] = Job(asyncio.get_running_loop())
         self._open += 1
         future = self._pool.submit(job.run, work)
-        future.add_done_callback(lambda done: job.finished(done, self._release))
+
+        def release() -> None:
+            self._open -= 1
+            on_end()
+
+        future.add_done_callback(lambda done: job.finished(done, release))
         job.future = future
         return job
 
     def close(self) -> None:
         """Let go of the threads; jobs that still wait are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _release(self) -> None:
-        self._open -= 1
 
 
 class Job(Generic[T]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ownlm.serve.engines.base import GenerationRequest, GenerationStep, OnStep, TokenScore
+from ownlm.serve.engines.base import GenerationRequest, GenerationStep, OnStep, TokenScore, never
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 
@@ -29,7 +29,7 @@ class ScriptedEngine:
         single = {value: number for number, value in enumerate(self.vocabulary.token_bytes) if len(value) == 1}
         self.ids = [single[bytes([byte])] for byte in data]
 
-    def generate(self, request: GenerationRequest, on_step: OnStep) -> None:
+    def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
         self.requests.append(request)
         try:
             for choice in range(request.choices):
@@ -49,6 +49,9 @@ class ScriptedEngine:
                 return
             if self.error is not None:
                 raise self.error
+
+    def close(self) -> None:
+        self.closed = True
 
     def score(self, tokens: Sequence[int], top_logprobs: int) -> list[TokenScore]:
         return [TokenScore(-1.0) for _ in tokens[1:]]

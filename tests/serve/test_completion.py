@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ownlm.serve.completion import CompletionOptions, Piece, complete, token_text
+from ownlm.serve.call import CompletionOptions
+from ownlm.serve.completion import Piece, complete, token_text
 from ownlm.serve.echo import echo_piece
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt

@@ -68,15 +68,34 @@ OnStep = Callable[[GenerationStep], bool]
 """Called for every step, in the engine's thread. Returns True to end that choice at once."""
 
 
-class Engine(Protocol):
-    """Computes tokens. Safe to call from several threads."""
+def never() -> bool:
+    """Nobody cancels."""
+    return False
 
-    def generate(self, request: GenerationRequest, on_step: OnStep) -> None:
-        """Generate until every choice has ended. An exception of `on_step` ends all and is raised here."""
+
+class Engine(Protocol):
+    """Computes tokens. Safe to call from several threads; one that batches merges their calls inside."""
+
+    def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
+        """Generate until every choice has ended. An exception of `on_step` ends all and is raised here.
+
+        Args:
+            request: what to continue.
+            on_step: called for every token.
+            cancelled: may be asked at any time, in any thread, also while the prompt is read; once it says True nobody
+                waits for the answer, and the call returns as soon as the engine can.
+
+        Raises:
+            EngineError: the engine is gone or broke; tokens given out so far are right.
+        """
         ...
 
     def score(self, tokens: Sequence[int], top_logprobs: int) -> list[TokenScore]:
         """Scores of `tokens[1:]`, each given all tokens before it."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory, threads and connections. No call is under way, and none comes after."""
         ...
 
 

@@ -30,7 +30,7 @@ import numpy as np
 from ownlm.errors import ArtifactError, DependencyError, ServerError
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines import sampling
-from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, OnStep, TokenScore
+from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, OnStep, TokenScore, never
 
 SMALL_MODEL_BYTES = 64 * 2**20
 """Below this, a step is too short to be worth waking a second thread for: one thread decodes several times faster."""
@@ -56,8 +56,10 @@ class Ctranslate2Engine:
         self._generator = _open_generator(path, config)
         # Byte-level tokens are strings to CTranslate2; ids are their places in vocabulary.json.
 
-    def generate(self, request: GenerationRequest, on_step: OnStep) -> None:
-        """See `Engine.generate`."""
+    def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
+        """See `Engine.generate`. `cancelled` is asked before the prompt is read; later `on_step` can end it."""
+        if cancelled():
+            return
         if request.temperature <= 0:
             self._greedy(request, on_step)
         elif request.seed is None:
@@ -75,6 +77,10 @@ class Ctranslate2Engine:
             sampling.score(logits_V, token, top_logprobs)
             for logits_V, token in zip(logits_1LV[0], tokens[1:], strict=True)
         ]
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._generator.unload_model()
 
     def _greedy(self, request: GenerationRequest, on_step: OnStep) -> None:
         alive = set(range(request.choices))

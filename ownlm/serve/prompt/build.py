@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ownlm.serve.call import CodeContext
 from ownlm.serve.config import FimOrder
 from ownlm.serve.prompt.cut import keep_end, keep_start
 from ownlm.tokens.objectives.layout import MARKERS, prefix_suffix_middle, suffix_prefix_middle
@@ -96,6 +97,12 @@ class PromptBuilder:
             cut_before, cut_after = cut_before or more_before, cut_after or more_after
         prompt = LAYOUTS[order](before, after, None, special)
         return Prompt(tuple(prompt), self._new(len(prompt), max_tokens), length, cut_before or cut_after, blank)
+
+    def code(
+        self, context: CodeContext, max_tokens: int, order: FimOrder, *, snippets: bool, take_back: bool = True
+    ) -> Prompt:
+        """The prompt for text with a cursor in it, and what is known about it; see `text`."""
+        return self.text(context.prefix, context.suffix, max_tokens, order, take_back=take_back)
 
     def ids(self, ids: tuple[int, ...], max_tokens: int) -> Prompt:
         """The prompt for tokens the client made itself, as they are. They must leave room for one more.

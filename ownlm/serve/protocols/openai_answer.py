@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ownlm.serve.answering import Usage
 from ownlm.serve.completion import Piece, ScoredToken
 
 
@@ -24,20 +25,13 @@ class Heading:
         return {**heading, "choices": choices, **more}
 
 
-@dataclass
-class Usage:
-    """Tokens of a request. `generated` includes the tokens that ended a choice."""
-
-    prompt: int = 0
-    generated: int = 0
-
-    def json(self) -> dict[str, int]:
-        """As answers show it."""
-        return {
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.generated,
-            "total_tokens": self.prompt + self.generated,
-        }
+def usage_json(usage: Usage) -> dict[str, int]:
+    """Tokens of an answer, as answers show them."""
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.generated,
+        "total_tokens": usage.prompt + usage.generated,
+    }
 
 
 @dataclass

@@ -5,8 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ownlm.serve.answering import Usage
 from ownlm.serve.completion import Piece, ScoredToken
-from ownlm.serve.protocols.openai_answer import Heading, Usage, WholeChoice, choice_json, event, logprobs_json
+from ownlm.serve.protocols.openai_answer import Heading, WholeChoice, choice_json, event, logprobs_json, usage_json
 
 TOKEN = ScoredToken("ab", 3, -0.5, {"ab": -0.5, "c": -1.0})
 
@@ -46,4 +47,4 @@ def test_an_event_is_one_line_of_json_whatever_the_text(text: str) -> None:
 
 
 def test_usage_adds_up() -> None:
-    assert Usage(3, 4).json() == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    assert usage_json(Usage(3, 4)) == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}

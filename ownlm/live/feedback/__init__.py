@@ -1,0 +1,1 @@
+"""What people did with completions: events, stores, reports, training data."""

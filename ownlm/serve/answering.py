@@ -1,0 +1,222 @@
+"""One call answered, whatever protocol it came by: route, prompt, queue, pieces of text, and what is told afterwards.
+
+Call ─► router ─► version ─► prompts ─► a job in the scheduler ─► pieces ─► the protocol's answer
+                                                                   └─► metrics, feedback
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from starlette.requests import Request
+
+from ownlm.errors import BusyError, InputError
+from ownlm.live.feedback.event import Origin, ServedCompletion
+from ownlm.serve.call import Call, CodeContext
+from ownlm.serve.completion import Piece, complete
+from ownlm.serve.echo import echo_piece
+from ownlm.serve.http import until_gone
+from ownlm.serve.model import ServedModel
+from ownlm.serve.prompt.build import Prompt, PromptTooLongError
+from ownlm.serve.protocols.errors import ApiError, busy
+from ownlm.serve.routing import Route
+from ownlm.serve.scheduler import Job
+
+if TYPE_CHECKING:
+    from ownlm.serve.gateway import Gateway
+
+
+@dataclass
+class Usage:
+    """Tokens of a call. `generated` includes the tokens that ended a choice."""
+
+    prompt: int = 0
+    generated: int = 0
+
+
+class Answering:
+    """Starts answers."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def start(self, call: Call, arrived: float) -> Answer:
+        """Queue a call. Call from the event loop.
+
+        Args:
+            call: what is asked.
+            arrived: `time.perf_counter()` when the request came.
+
+        Raises:
+            ApiError: it is refused: no such model, too many prompts, too long, queue full.
+        """
+        return Answer(self._gateway, call, arrived)
+
+
+class Answer:
+    """A call being answered. The job is queued when this is made, so that a full queue is a plain refusal.
+
+    Attributes:
+        id: of the answer.
+        created: seconds since 1970.
+        model: that answers.
+        route: why this one.
+        prompts: as the model reads them.
+        usage: tokens so far.
+    """
+
+    def __init__(self, gateway: Gateway, call: Call, arrived: float) -> None:
+        self._gateway, self._call, self._arrived = gateway, call, arrived
+        self.id = f"cmpl-{uuid.uuid4().hex}"
+        self._at = time.time()
+        self.created = int(self._at)
+        self.route: Route = gateway.router.route(call.caller, call.model)
+        self._lease = gateway.versions.lease(self.route.version)
+        self.model: ServedModel = self._lease.model
+        try:
+            self.prompts = _prompts(gateway, self.model, call)
+            self.usage = Usage(prompt=sum(len(prompt.ids) for prompt in self.prompts))
+            self._job: Job[Piece] = gateway.scheduler.submit(self._work, self._lease.release)
+        except BusyError:
+            self._lease.release()
+            raise busy() from None
+        except BaseException:
+            self._lease.release()
+            raise
+        self._texts = [""] * (len(self.prompts) * call.options.choices)
+        self._first_token_s: float | None = None
+        self._told = False
+        gateway.metrics.prompt_tokens.inc(self.usage.prompt)
+        gateway.metrics.cut_prompts.inc(sum(prompt.cut for prompt in self.prompts))
+
+    @property
+    def choices(self) -> int:
+        """Choices of all prompts together."""
+        return len(self._texts)
+
+    def cancel(self) -> None:
+        """Nobody listens any more. Does nothing to an answer that is complete."""
+        self._job.cancel()
+        self._tell("cancelled")
+
+    async def pieces(self) -> AsyncIterator[list[Piece]]:
+        """Pieces of all choices as they come; raises what went wrong on the way."""
+        outcome: Literal["done", "cancelled", "error"] = "cancelled"
+        try:
+            async for pieces in self._job.batches():
+                if self._first_token_s is None:
+                    self._first_token_s = time.perf_counter() - self._arrived
+                    self._gateway.metrics.first_token.observe(self._first_token_s)
+                for piece in pieces:
+                    self._texts[piece.choice] += piece.text
+                yield pieces
+            outcome = "done"
+        except Exception:
+            outcome = "error"
+            raise
+        finally:
+            self._tell(outcome)
+
+    async def whole(self, request: Request, on_piece: Callable[[Piece], None]) -> bool:
+        """Hand over every piece; False when the client left before the end."""
+
+        async def collect() -> None:
+            async for pieces in self.pieces():
+                for piece in pieces:
+                    on_piece(piece)
+
+        return await until_gone(request, collect())
+
+    def _tell(self, outcome: Literal["done", "cancelled", "error"]) -> None:
+        if self._told:
+            return
+        self._told = True
+        if outcome == "cancelled":
+            self._gateway.metrics.cancelled.inc()
+        first = self._call.texts[0]
+        context = first if isinstance(first, CodeContext) else CodeContext("")
+        self._gateway.feedback.served(
+            ServedCompletion(
+                id=self.id,
+                at=self._at,
+                origin=_origin(self._call, self.route, context),
+                texts=tuple(self._texts),
+                prefix=context.prefix,
+                after=context.suffix or "",
+                path=context.path,
+                prompt_tokens=self.usage.prompt,
+                generated_tokens=self.usage.generated,
+                first_token_s=self._first_token_s,
+                total_s=time.perf_counter() - self._arrived,
+                outcome=outcome,
+            )
+        )
+
+    def _work(self, emit: Callable[[Piece], None], cancelled: Callable[[], bool]) -> None:
+        """All prompts, one after the other. Runs in the job's thread."""
+        call, options = self._call, self._call.options
+        for number, (text, prompt) in enumerate(zip(call.texts, self.prompts, strict=True)):
+            first = number * options.choices
+
+            def on_piece(piece: Piece, first: int = first) -> None:
+                piece.choice += first
+                emit(piece)
+
+            if call.echo:
+                shown = text.prefix if isinstance(text, CodeContext) else text
+                for choice in range(options.choices):
+                    emit(echo_piece(self.model, shown, prompt, first + choice, options.logprobs))
+            generated = complete(self.model, prompt, options, on_piece, cancelled)
+            self.usage.generated += generated
+            self._gateway.metrics.generated_tokens.inc(generated)
+            if cancelled():
+                return
+
+
+def _origin(call: Call, route: Route, context: CodeContext) -> Origin:
+    return Origin(
+        version=route.version,
+        channel=route.channel,
+        experiment=route.experiment,
+        arm=route.arm,
+        user=call.caller.user,
+        bucket=route.bucket,
+        language=context.language,
+        suffix=PurePosixPath(context.path.replace("\\", "/")).suffix.lower()[:16],
+        client=call.caller.client,
+        protocol=call.protocol,
+    )
+
+
+def _prompts(gateway: Gateway, model: ServedModel, call: Call) -> list[Prompt]:
+    config, builder = gateway.config, model.prompts
+    if len(call.texts) > config.max_prompts:
+        raise ApiError(
+            400, f"At most {config.max_prompts} prompts a request; this one has {len(call.texts)}.", param="prompt"
+        )
+    if call.options.choices > config.max_choices:
+        raise ApiError(400, f"n must be at most {config.max_choices}.", param="n")
+    wanted = config.default_tokens if call.max_tokens is None else min(call.max_tokens, config.max_tokens)
+    order = call.fim_order or config.fim_order
+    for text in call.texts:
+        if isinstance(text, CodeContext) and text.suffix and not call.tidy and not model.fill_in_the_middle:
+            raise ApiError(400, "This model was not trained to fill in the middle: leave suffix out.", param="suffix")
+    take_back = not (call.echo or call.options.logprobs is not None)
+    try:
+        return [
+            builder.code(text, wanted, order, snippets=call.tidy, take_back=take_back)
+            if isinstance(text, CodeContext)
+            else builder.ids(text, wanted)
+            for text in call.texts
+        ]
+    except PromptTooLongError as error:
+        raise ApiError(400, f"{error}.", param="prompt", code="context_length_exceeded") from None
+    except ValueError as error:
+        raise ApiError(400, f"{error}.", param="prompt", code="invalid_value") from None
+    except InputError:
+        raise ApiError(400, "The text holds a character that is not valid Unicode.", param="prompt") from None

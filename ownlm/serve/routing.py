@@ -1,0 +1,69 @@
+"""Which version of the model answers whom. `ownlm.live.rollout` knows channels and experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ownlm.serve.call import Caller
+from ownlm.serve.protocols.errors import ApiError
+
+
+@dataclass(frozen=True)
+class Route:
+    """Who answers, and why. Fields as in `ownlm.live.feedback.event.Origin`."""
+
+    version: str
+    channel: str = ""
+    experiment: str = ""
+    arm: str = ""
+    bucket: int = 0
+
+
+class Router(Protocol):
+    """Chooses versions. Called in the event loop: must be quick, and must not raise but for `ApiError`."""
+
+    def route(self, caller: Caller, asked: str) -> Route:
+        """The version for `caller`, who asks for the model `asked` ("" for any).
+
+        Raises:
+            ApiError: 404, there is no such model for this caller.
+        """
+        ...
+
+    def names(self, caller: Caller) -> Sequence[str]:
+        """What `caller` may ask for."""
+        ...
+
+
+class OneModel:
+    """The only model there is, by its name or its version.
+
+    Args:
+        name: what clients call it.
+        version: see `ServedModel.version`.
+    """
+
+    def __init__(self, name: str, version: str) -> None:
+        self._name, self._version = name, version
+
+    def route(self, caller: Caller, asked: str) -> Route:
+        """See `Router.route`."""
+        if asked not in ("", self._name, self._version):
+            raise no_such_model(self.names(caller))
+        return Route(self._version)
+
+    def names(self, caller: Caller) -> Sequence[str]:
+        """See `Router.names`."""
+        return [self._name]
+
+
+def no_such_model(names: Sequence[str]) -> ApiError:
+    """404, with what there is."""
+    return ApiError(
+        404,
+        f"There is no such model here; this server has {', '.join(names) or 'none'}.",
+        param="model",
+        code="model_not_found",
+    )

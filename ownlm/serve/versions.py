@@ -1,0 +1,80 @@
+"""The versions of the model that are loaded, each kept for as long as an answer uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ownlm.serve.model import ServedModel
+
+
+@dataclass
+class _Loaded:
+    model: ServedModel
+    leases: int = 0
+    leaving: bool = False
+
+
+class Lease:
+    """A version in use. Call `release` once, when the last token is there."""
+
+    def __init__(self, versions: Versions, loaded: _Loaded) -> None:
+        self._versions, self._loaded = versions, loaded
+        self._released = False
+        self.model = loaded.model
+
+    def release(self) -> None:
+        """The version is not needed any more by whoever has this lease. A second call does nothing."""
+        if not self._released:
+            self._released = True
+            self._versions._released(self._loaded)
+
+
+class Versions:
+    """Models by version. Everything here is called in the event loop.
+
+    Args:
+        models: loaded already; the first one is the default.
+    """
+
+    def __init__(self, models: Iterable[ServedModel]) -> None:
+        self._loaded = {model.version: _Loaded(model) for model in models}
+
+    @property
+    def default(self) -> ServedModel:
+        """The version that pages speak of when they speak of one."""
+        return next(iter(self._loaded.values())).model
+
+    def names(self) -> list[str]:
+        """Versions that answer now."""
+        return list(self._loaded)
+
+    def lease(self, version: str) -> Lease:
+        """Use a version until the lease is released.
+
+        Raises:
+            KeyError: it is not loaded.
+        """
+        loaded = self._loaded[version]
+        loaded.leases += 1
+        return Lease(self, loaded)
+
+    def add(self, model: ServedModel) -> None:
+        """A version that answers from now on; one of the same name leaves."""
+        self.remove(model.version)
+        self._loaded[model.version] = _Loaded(model)
+
+    def remove(self, version: str) -> None:
+        """A version that gets no more requests; its engine is closed once those under way are done."""
+        loaded = self._loaded.pop(version, None)
+        if loaded is not None:
+            loaded.leaving = True
+            self._close(loaded)
+
+    def _released(self, loaded: _Loaded) -> None:
+        loaded.leases -= 1
+        self._close(loaded)
+
+    def _close(self, loaded: _Loaded) -> None:
+        if loaded.leaving and loaded.leases == 0:
+            loaded.model.engine.close()
