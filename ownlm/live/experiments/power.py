@@ -1,0 +1,58 @@
+"""How many users an experiment needs: said before it starts, and on the way.
+
+With U users, of which a share goes to each arm, the variance of the difference is close to s^2 (1 / U_a + 1 / U_b),
+where s is the deviation of one user's contribution (`deviation_of`). The experiment ends by then with the chance
+`POWER` when the lift is as large as half the always-valid interval plus what luck may take away. It often ends
+earlier.
+"""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+
+import numpy as np
+
+from ownlm.live.experiments.ratio import Ratio
+from ownlm.live.experiments.sequential import half_width
+
+POWER = 0.8
+_Z_POWER = 0.8416212335729143
+"""A standard normal variable is below this with the chance `POWER`."""
+
+_MOST = 1e9
+_MANY = 1e9
+
+
+def deviation_of(ratio: Ratio) -> float:
+    """s above, of one arm (or of all users there were before an experiment); nan when it is not known."""
+    value = float(np.sqrt(ratio.variance * ratio.users))
+    return value if np.isfinite(value) else float("nan")
+
+
+def users_needed(lift: float, deviation: float, shares: tuple[float, float] = (0.5, 0.5), alpha: float = 0.05) -> int:
+    """Users of both arms after which a lift is seen with the chance `POWER`, looking all the time.
+
+    Args:
+        lift: difference of the means, in their unit; also what the test expects (`sequential.difference`).
+        deviation: s above, in the same unit.
+        shares: of the arms.
+        alpha: of the interval.
+
+    Raises:
+        ValueError: something is not positive.
+    """
+    if not (lift > 0 and deviation > 0 and min(shares) > 0):
+        raise ValueError("lift, deviation and shares must be positive")
+    per_user = deviation**2 * (1 / shares[0] + 1 / shares[1])
+
+    def seen(users: float) -> bool:
+        variance = per_user / users
+        return float(half_width(variance, _MANY, lift, alpha)) + _Z_POWER * sqrt(variance) <= lift
+
+    low, high = 1.0, 2.0
+    while not seen(high) and high < _MOST:
+        low, high = high, high * 2
+    while high - low > 0.5:
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return ceil(high)
