@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,35 @@ class Router(Protocol):
 
     def names(self, caller: Caller) -> Sequence[str]:
         """What `caller` may ask for."""
+        ...
+
+
+class Following(Protocol):
+    """What a router has besides when versions come and go while it runs (`ownlm.live.rollout`).
+
+    The gateway: `follow(changed)`; each time `changed` is called: load what is in `wanted` and not there yet, in a
+    thread, with a completion made; then `loaded`; then drop what is no longer in `wanted`. A version that is not
+    loaded gets no request: the one before goes on, and stays in `wanted` until its successor answers.
+    """
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Begin to look for changes; `changed` is called from another thread when `wanted` may be another."""
+        ...
+
+    def wanted(self) -> Mapping[str, str]:
+        """Versions that should answer -> folder or URL of their export artifact."""
+        ...
+
+    def loaded(self, versions: Collection[str], refused: Mapping[str, str]) -> None:
+        """What answers now, and what cannot be loaded -> why (one line). Call in the event loop."""
+        ...
+
+    def health(self) -> Mapping[str, object]:
+        """For `/health`: revision followed, what is wrong, if anything."""
+        ...
+
+    def close(self) -> None:
+        """Look no more."""
         ...
 
 
