@@ -140,22 +140,22 @@ class Answer:
             self._gateway.metrics.cancelled.inc()
         first = self._call.texts[0]
         context = first if isinstance(first, CodeContext) else CodeContext("")
-        self._gateway.feedback.served(
-            ServedCompletion(
-                id=self.id,
-                at=self._at,
-                origin=_origin(self._call, self.route, context),
-                texts=tuple(self._texts),
-                prefix=context.prefix,
-                after=context.suffix or "",
-                path=context.path,
-                prompt_tokens=self.usage.prompt,
-                generated_tokens=self.usage.generated,
-                first_token_s=self._first_token_s,
-                total_s=time.perf_counter() - self._arrived,
-                outcome=outcome,
-            )
+        completion = ServedCompletion(
+            id=self.id,
+            at=self._at,
+            origin=_origin(self._call, self.route, context),
+            texts=tuple(self._texts),
+            prefix=context.prefix,
+            after=context.suffix or "",
+            path=context.path,
+            prompt_tokens=self.usage.prompt,
+            generated_tokens=self.usage.generated,
+            first_token_s=self._first_token_s,
+            total_s=time.perf_counter() - self._arrived,
+            outcome=outcome,
         )
+        self._gateway.history.served(completion)
+        self._gateway.feedback.served(completion)
 
     def _work(self, emit: Callable[[Piece], None], cancelled: Callable[[], bool]) -> None:
         """All prompts, one after the other. Runs in the job's thread."""

@@ -2,12 +2,14 @@
 
 GET  /                   the playground            POST /v1/completions       OpenAI
 GET  /report/            the run's reports         GET  /v1/models[/{id}]     OpenAI
-GET  /health             is it alive, and who      GET  /metrics              Prometheus
+GET  /dashboard[/data]   what it does now          GET  /metrics              Prometheus
+GET  /health             is it alive, and who
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,12 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from ownlm.serve.config import ServeConfig
+from ownlm.serve.dashboard import Dashboard, PanelSource, dashboard_router
 from ownlm.serve.feedback import Feedback, NoFeedback
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.guard import Guard
 from ownlm.serve.metrics import CONTENT_TYPE_LATEST
 from ownlm.serve.model import ServedModel, load_model
-from ownlm.serve.pages import Reports, playground_router
+from ownlm.serve.pages import Reports, pages_router
 from ownlm.serve.protocols.errors import ApiError
 from ownlm.serve.protocols.openai import openai_router
 from ownlm.serve.routing import OneModel, Router
@@ -55,12 +58,14 @@ def app_for(
     reports: Path | None = None,
     router: Router | None = None,
     feedback: Feedback | None = None,
+    panels: Sequence[PanelSource] = (),
 ) -> FastAPI:
     """The gateway for a loaded model. See `create_app`.
 
     Args:
         router: chooses versions; None for the one model.
         feedback: is told what is served and what people do with it; None for nobody.
+        panels: what the dashboard shows beside the gateway's own numbers.
     """
     gateway = Gateway(
         versions=Versions([model]),
@@ -72,16 +77,21 @@ def app_for(
     gateway.metrics.watch("ownlm_jobs_running", "Generations under way", lambda: gateway.scheduler.running)
     gateway.metrics.watch("ownlm_jobs_waiting", "Generations waiting", lambda: gateway.scheduler.waiting)
 
+    dashboard = Dashboard(gateway, panels)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sampling = asyncio.create_task(dashboard.sample())
         yield
+        sampling.cancel()
         gateway.scheduler.close()
 
     # The interactive documentation pages of FastAPI load scripts from a CDN; docs/serve.md describes the routes.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.gateway = gateway
     app.include_router(openai_router(gateway))
-    app.include_router(playground_router())
+    app.include_router(pages_router())
+    app.include_router(dashboard_router(dashboard))
     _add_status(app, gateway, reports is not None)
     if reports is not None:
         app.mount("/report", Reports(reports))

@@ -11,6 +11,7 @@ from functools import cached_property
 from ownlm.serve.answering import Answering
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.feedback import Feedback, NoFeedback
+from ownlm.serve.history import History
 from ownlm.serve.metrics import Metrics
 from ownlm.serve.model import ServedModel
 from ownlm.serve.routing import Router
@@ -30,6 +31,7 @@ class Gateway:
     router: Router
     feedback: Feedback = field(default_factory=NoFeedback)
     metrics: Metrics = field(default_factory=Metrics)
+    history: History = field(default_factory=History)
 
     @cached_property
     def answering(self) -> Answering:

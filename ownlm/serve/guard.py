@@ -28,7 +28,7 @@ REPORT_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-COUNTED_PATHS = ("/v1/completions", "/v1/models", "/health", "/metrics", "/report")
+COUNTED_PATHS = ("/v1/completions", "/v1/models", "/health", "/metrics", "/report", "/dashboard")
 
 
 class Guard:

@@ -1,4 +1,4 @@
-"""The pages: the playground at /, and a folder of reports at /report, read only."""
+"""The pages: the playground, the dashboard, and a folder of reports at /report, read only."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-PLAYGROUND = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/playground.css": ("playground.css", "text/css; charset=utf-8"),
-    "/playground.js": ("playground.js", "text/javascript; charset=utf-8"),
-    "/editor.js": ("editor.js", "text/javascript; charset=utf-8"),
+HTML, CSS, JS = ("text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8")
+PAGES = {
+    "/": ("playground/index.html", HTML),
+    "/playground.css": ("playground/playground.css", CSS),
+    "/playground.js": ("playground/playground.js", JS),
+    "/editor.js": ("playground/editor.js", JS),
+    "/dashboard": ("dashboard/index.html", HTML),
+    "/dashboard.css": ("dashboard/dashboard.css", CSS),
+    "/dashboard.js": ("dashboard/dashboard.js", JS),
+    "/lines.js": ("dashboard/lines.js", JS),
+    "/base.css": ("base.css", CSS),
 }
 
 
-def playground_router() -> APIRouter:
-    """The playground and its own files; it loads nothing from elsewhere."""
+def pages_router() -> APIRouter:
+    """The pages and their own files; they load nothing from elsewhere."""
     router = APIRouter()
-    folder = resources.files("ownlm.web") / "playground"
-    for path, (name, kind) in PLAYGROUND.items():
-        router.add_api_route(path, _file((folder / name).read_bytes(), kind), methods=["GET", "HEAD"])
+    folder = resources.files("ownlm.web")
+    for path, (name, kind) in PAGES.items():
+        answer = _file(folder.joinpath(name).read_bytes(), kind)
+        router.add_api_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
     return router
 
 
