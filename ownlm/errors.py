@@ -14,6 +14,7 @@
     │   └── LostError                   9   another process of the run is gone
     ├── EvaluationError                10   a benchmark is not there or damaged, a model cannot be asked what is needed
     │   └── SandboxError               10   this machine cannot contain model-written code
+    ├── EngineError                    11   what computes the tokens broke, or is gone
     └── PreemptedError                 75   told to stop: what was made is kept, run it again (EX_TEMPFAIL)
         └── InterruptedRunError       130   the same by Ctrl-C
 
@@ -125,6 +126,12 @@ class EvaluationError(OwnlmError):
 
 class SandboxError(EvaluationError):
     """This machine cannot contain model-written code, or containment itself failed."""
+
+
+class EngineError(OwnlmError):
+    """What computes a served model's tokens broke, or is gone. Whoever has it may open it again and ask once more."""
+
+    exit_code = 11
 
 
 class PreemptedError(OwnlmError):

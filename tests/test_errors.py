@@ -25,6 +25,7 @@ CODES = {
     "StuckError": 9,
     "EvaluationError": 10,
     "SandboxError": 10,
+    "EngineError": 11,
     "LostError": 9,
     "PreemptedError": 75,
     "InterruptedRunError": 130,

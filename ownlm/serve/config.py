@@ -24,7 +24,7 @@ class ServeConfig(Config):
     compute_type: str = Field("default", description="number type the engine computes in; default: as exported")
     threads: int = Field(0, description="CPU threads of a generation; 0: one for small models, else all", ge=0, le=256)
     parallel: int = Field(1, description="generations computed at the same time", ge=1, le=64)
-    queue: int = Field(32, description="requests that may wait; further ones get 503 and Retry-After", ge=0, le=10_000)
+    queue: int = Field(32, description="requests that may wait; further ones get 429 and Retry-After", ge=0, le=10_000)
     default_tokens: int = Field(64, description="new tokens when a request does not say", ge=1, le=65_536)
     max_tokens: int = Field(
         1024, description="most new tokens of one choice; who asks for more gets this", ge=1, le=65_536
@@ -32,4 +32,23 @@ class ServeConfig(Config):
     max_choices: int = Field(8, description="most choices (n) of one prompt", ge=1, le=128)
     max_prompts: int = Field(16, description="most prompts in one request", ge=1, le=1024)
     max_body_mb: float = Field(4.0, description="largest request body, in MB (1e6 bytes)", gt=0, le=256)
+    max_header_kb: int = Field(32, description="largest request line and headers, in kB (1000 bytes)", ge=1, le=1000)
+    max_connections: int = Field(1000, description="connections at a time; further ones get 503", ge=1, le=100_000)
+    deadline_s: float = Field(
+        60.0, description="seconds after which what is there is answered, waiting included; 0: never", ge=0, le=86_400
+    )
+    patience_s: float = Field(
+        20.0, description="seconds a client may take to send a request, or to take a piece of its answer", gt=0
+    )
+    rate: str = Field("", description='most requests of one user, e.g. "120/minute"; empty for no limit')
+    supersede: bool = Field(
+        True, description="an editor's newer request for a file replaces its user's older one that still waits"
+    )
+    keys: str = Field("", description="file of API keys (ownlm serve keys); empty for none: loopback only")
+    without_keys: bool = Field(False, description="let other machines ask without API keys")
+    tls_certificate: str = Field("", description="certificate chain (PEM) to answer by HTTPS; empty for HTTP")
+    tls_key: str = Field("", description="private key of the certificate (PEM); empty when it is in the same file")
+    feedback: str = Field("", description="where completions and events are kept: a file or URL; empty for nowhere")
+    rollout: str = Field("", description="registry that says which version answers whom: a folder or URL; empty: none")
+    log_prompts: bool = Field(False, description="write prompts and answers to the log: code of people, in the clear")
     fim_order: FimOrder = Field("suffix_first", description="fill-in-the-middle layout when a request does not say")
