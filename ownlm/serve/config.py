@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ownlm.recipe.base import Config
+from ownlm.serve.feedback import FeedbackConfig
 
 FimOrder = Literal["suffix_first", "prefix_first"]
 
@@ -48,7 +49,9 @@ class ServeConfig(Config):
     without_keys: bool = Field(False, description="let other machines ask without API keys")
     tls_certificate: str = Field("", description="certificate chain (PEM) to answer by HTTPS; empty for HTTP")
     tls_key: str = Field("", description="private key of the certificate (PEM); empty when it is in the same file")
-    feedback: str = Field("", description="where completions and events are kept: a file or URL; empty for nowhere")
+    feedback: FeedbackConfig | None = Field(
+        FeedbackConfig(), description="where completions and events are kept; nowhere when null"
+    )
     rollout: str = Field("", description="registry that says which version answers whom: a folder or URL; empty: none")
     log_prompts: bool = Field(False, description="write prompts and answers to the log: code of people, in the clear")
     fim_order: FimOrder = Field("suffix_first", description="fill-in-the-middle layout when a request does not say")

@@ -54,14 +54,15 @@ class ServedCompletion:
         at: seconds since 1970 when the request arrived.
         origin: see `Origin`.
         texts: of its choices, in order.
-        prefix: text before the cursor; empty unless text is kept (consent).
-        after: text after the cursor; as `prefix`.
-        path: the file's path, as the client says; as `prefix`.
+        prefix: text before the cursor. This and the next two are kept only with consent, and scrubbed.
+        after: text after the cursor.
+        path: the file's path, as the client says.
         prompt_tokens: read.
         generated_tokens: of all choices.
         first_token_s: seconds from arrival to the first piece of text; None when none came.
         total_s: seconds from arrival to the end.
         outcome: how it ended: "done", "deadline" (what was there was answered), "cancelled" (client gone) or "error".
+        keep_text: False where its caller's API key does not allow that text is kept, whatever the gateway is set to.
     """
 
     id: str
@@ -76,6 +77,7 @@ class ServedCompletion:
     first_token_s: float | None = None
     total_s: float = 0.0
     outcome: Literal["done", "deadline", "cancelled", "error"] = "done"
+    keep_text: bool = True
 
 
 @dataclass(frozen=True)
