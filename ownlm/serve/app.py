@@ -127,4 +127,4 @@ async def _http_error(request: Request, error: Exception) -> Response:
         405: ("This address does not take that method.", "method_not_allowed"),
     }
     message, code = messages.get(error.status_code, (error.detail, None))
-    return ApiError(error.status_code, message, code=code, headers=error.headers).response()
+    return ApiError(error.status_code, message, code=code, headers=error.headers).response(request.url.path)

@@ -60,11 +60,11 @@ class Guard:
             self._check(Headers(scope=scope))
             await self._app(scope, receive, watched)
         except ApiError as refusal:
-            await refusal.response()(scope, receive, watched)
+            await refusal.response(scope["path"])(scope, receive, watched)
         except Exception as error:
             number = self._gateway.log_internal(error)
             if not status:
-                await internal(number).response()(scope, receive, watched)
+                await internal(number).response(scope["path"])(scope, receive, watched)
         finally:
             metrics.in_flight.dec()
             metrics.requests.labels(path, str(status)).inc()

@@ -1,10 +1,13 @@
-"""Errors as OpenAI's clients expect them: {"error": {"message", "type", "param", "code"}}."""
+"""Requests that are refused, and how that is said; `ownlm.serve.protocols.shapes` puts it in each protocol's words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import JSONResponse
+
+from ownlm.serve.protocols.shapes import shape_of
 
 RETRY_AFTER_S = 1
 
@@ -33,14 +36,14 @@ class ApiError(Exception):
         self.status, self.message, self.param, self.code = status, message, param, code
         self.headers = dict(headers or {})
 
-    def body(self) -> dict[str, dict[str, str | None]]:
-        """The answer's JSON."""
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+    def body(self, path: str = "") -> dict[str, Any]:
+        """The answer's JSON for clients of `path`; "" for OpenAI's."""
+        return shape_of(path)(self)[1]
 
-    def response(self) -> JSONResponse:
-        """The answer."""
-        return JSONResponse(self.body(), self.status, headers=self.headers)
+    def response(self, path: str = "") -> JSONResponse:
+        """The answer to clients of `path`; "" for OpenAI's."""
+        status, body = shape_of(path)(self)
+        return JSONResponse(body, status, headers=self.headers)
 
 
 def busy() -> ApiError:
