@@ -83,7 +83,7 @@ def write_ctranslate2(
 
 
 def describe(
-    architecture: Architecture, vocabulary: Vocabulary, quantization: Quantization, *, fill_in_the_middle: bool
+    architecture: Architecture, vocabulary: Vocabulary, quantization: str, *, fill_in_the_middle: bool
 ) -> dict[str, Any]:
     """The content of ownlm.json."""
     special = vocabulary.special

@@ -22,7 +22,8 @@ def test_a_list_names_the_formats_that_are_on() -> None:
     "block",
     [
         {"huggingface": None, "ctranslate2": None},
-        ["gguf"],
+        ["ggml"],
+        {"gguf": {"quantization": "q9_0"}},
         [1],
         {"ctranslate2": {"quantization": "int7"}},
         "ctranslate2",
@@ -31,3 +32,14 @@ def test_a_list_names_the_formats_that_are_on() -> None:
 def test_refuses_what_it_does_not_know(block: object) -> None:
     with pytest.raises(ValidationError):
         ExportConfig.model_validate(block)
+
+
+def test_formats_that_came_later_are_off_and_not_in_the_key() -> None:
+    assert ExportConfig().canonical() == '{"ctranslate2":{"quantization":"float32"},"huggingface":{}}'
+    assert ExportConfig.model_validate(["ctranslate2"]).canonical() == (
+        '{"ctranslate2":{"quantization":"float32"},"huggingface":null}'
+    )
+    on = ExportConfig.model_validate({"gguf": {"quantization": "q8_0"}})
+    assert on.canonical() == (
+        '{"ctranslate2":{"quantization":"float32"},"gguf":{"quantization":"q8_0"},"huggingface":{}}'
+    )
