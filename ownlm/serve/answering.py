@@ -17,12 +17,13 @@ from starlette.requests import Request
 
 from ownlm.errors import BusyError, InputError
 from ownlm.live.feedback.event import Origin, ServedCompletion
-from ownlm.serve.call import Call, CodeContext
+from ownlm.serve.call import Call, CodeContext, Conversation
 from ownlm.serve.completion import Piece, complete
 from ownlm.serve.echo import echo_piece
 from ownlm.serve.http import until_gone
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt, PromptTooLongError
+from ownlm.serve.protocols.chat_prompt import conversation_ids
 from ownlm.serve.protocols.errors import ApiError, busy
 from ownlm.serve.routing import Route
 from ownlm.serve.scheduler import Job
@@ -167,7 +168,7 @@ class Answer:
                 piece.choice += first
                 emit(piece)
 
-            if call.echo:
+            if call.echo and not isinstance(text, Conversation):
                 shown = text.prefix if isinstance(text, CodeContext) else text
                 for choice in range(options.choices):
                     emit(echo_piece(self.model, shown, prompt, first + choice, options.logprobs))
@@ -211,7 +212,7 @@ def _prompts(gateway: Gateway, model: ServedModel, call: Call) -> list[Prompt]:
         return [
             builder.code(text, wanted, order, snippets=call.tidy, take_back=take_back)
             if isinstance(text, CodeContext)
-            else builder.ids(text, wanted)
+            else builder.ids(conversation_ids(text, model) if isinstance(text, Conversation) else text, wanted)
             for text in call.texts
         ]
     except PromptTooLongError as error:

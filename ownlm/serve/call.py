@@ -73,6 +73,26 @@ class CodeContext:
 
 
 @dataclass(frozen=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: "system", "user" or "assistant".
+        text: what is said.
+    """
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What was said so far; the model says what comes next."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
 class CompletionOptions:
     """How to continue. See `GenerationRequest` for the fields they share.
 
@@ -96,7 +116,7 @@ class Call:
     Attributes:
         protocol: "openai", "chat", "tabby", "llama.cpp", "mistral" or "tgi".
         caller: who asks.
-        texts: what is to be completed: text with a cursor, or token ids as they are.
+        texts: what is to be completed: text with a cursor, a conversation, or token ids as they are.
         options: how.
         model: what the client asks for; "" leaves it to the router.
         max_tokens: new tokens of each choice; None for the gateway's default.
@@ -109,7 +129,7 @@ class Call:
 
     protocol: str
     caller: Caller
-    texts: tuple[CodeContext | tuple[int, ...], ...]
+    texts: tuple[CodeContext | Conversation | tuple[int, ...], ...]
     options: CompletionOptions
     model: str = ""
     max_tokens: int | None = None

@@ -35,6 +35,7 @@ class ServedModel:
         fill_in_the_middle: it was trained to fill in the middle; otherwise a suffix means nothing to it.
         vocabulary: text to ids and back.
         engine: computes tokens.
+        chat: it was trained to converse, with the vocabulary's markers of turns.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ServedModel:
     fill_in_the_middle: bool
     vocabulary: Vocabulary
     engine: Engine
+    chat: bool = False
 
     @cached_property
     def prompts(self) -> PromptBuilder:
@@ -97,6 +99,7 @@ def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None
         fill_in_the_middle=bool(description.get("fill_in_the_middle", True)),
         vocabulary=vocabulary,
         engine=open_engine(folder, config),
+        chat=bool(description.get("chat", False)),
     )
 
 
