@@ -1,4 +1,4 @@
-"""The pages: the playground, the dashboard, and a folder of reports at /report, read only."""
+"""The pages: the playground, the dashboard, two versions side by side, and a folder of reports at /report, read only."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ PAGES = {
     "/dashboard.css": ("dashboard/dashboard.css", CSS),
     "/dashboard.js": ("dashboard/dashboard.js", JS),
     "/lines.js": ("dashboard/lines.js", JS),
+    "/compare": ("compare/index.html", HTML),
+    "/compare.css": ("compare/compare.css", CSS),
+    "/compare.js": ("compare/compare.js", JS),
+    "/api.js": ("api.js", JS),
     "/base.css": ("base.css", CSS),
 }
 

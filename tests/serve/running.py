@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
@@ -24,9 +25,16 @@ def eventually(true: Callable[[], bool], seconds: float = 10) -> None:
 
 @contextmanager
 def serving(model: ServedModel, config: ServeConfig) -> Iterator[str]:
-    """The application on a real socket."""
+    """The application for a model on a real socket."""
+    with running_app(app_for(model, config)) as address:
+        yield address
+
+
+@contextmanager
+def running_app(app: FastAPI) -> Iterator[str]:
+    """An application on a real socket."""
     with bind("127.0.0.1", 0) as listener:
-        running = uvicorn.Server(uvicorn.Config(app_for(model, config), log_config=None, timeout_graceful_shutdown=1))
+        running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
         eventually(lambda: running.started)

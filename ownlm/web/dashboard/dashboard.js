@@ -1,5 +1,6 @@
 // The dashboard: asks /dashboard/data every two seconds while somebody looks, and draws it.
 
+import { call } from "/api.js";
 import { bar, chart, html, percent } from "/lines.js";
 
 const EVERY_MS = 2000;
@@ -76,7 +77,7 @@ function drawPanel({ title, lines, bars }) {
 
 async function draw() {
   try {
-    const response = await fetch("/dashboard/data");
+    const response = await call("/dashboard/data");
     if (!response.ok) throw new Error((await response.json()).error.message);
     const data = await response.json();
     $("model").textContent = data.model;

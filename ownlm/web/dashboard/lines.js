@@ -50,7 +50,7 @@ export function chart(title, series, format, minutes) {
   for (const value of [0, top / 2, top]) {
     drawing.append(
       svg("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),
-      svg("text", { x: LEFT - 5, y: y(value) + 3.5, "text-anchor": "end" }, format(value)),
+      svg("text", { x: LEFT - 5, y: y(value) + 3.5, "text-anchor": "end" }, value ? format(value) : "0"),
     );
   }
   drawing.append(

@@ -1,5 +1,6 @@
 // The playground: asks POST /v1/completions for the text at the cursor, as any client would, and measures it.
 
+import { call, post } from "/api.js";
 import { Editor } from "/editor.js";
 
 const TYPING_PAUSE_MS = 250;
@@ -107,12 +108,8 @@ async function complete() {
   buttons();
   say("Thinking…");
   try {
-    const response = await fetch("/v1/completions", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ...request(), stream: true, logprobs: 0 }),
-      signal: control.signal,
-    });
+    const body = { ...request(), stream: true, logprobs: 0 };
+    const response = await post("/v1/completions", body, { signal: control.signal });
     if (!response.ok) throw new Error((await response.json()).error.message);
     for await (const event of events(response)) {
       if (event.error) throw new Error(event.error.message);
@@ -168,7 +165,7 @@ function addExamples() {
 
 async function connect() {
   try {
-    const health = await (await fetch("/health")).json();
+    const health = await (await call("/health")).json();
     model = health.model;
     fills = health.fill_in_the_middle;
     $("order").disabled = !fills;
