@@ -6,16 +6,19 @@ Call ─► router ─► version ─► prompts ─► a job in the scheduler �
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from ownlm.errors import BusyError, InputError
+from ownlm.errors import EngineError, InputError
 from ownlm.live.feedback.event import Origin, ServedCompletion
 from ownlm.serve.call import Call, CodeContext, Conversation
 from ownlm.serve.completion import Piece, complete
@@ -24,12 +27,18 @@ from ownlm.serve.http import until_gone
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt, PromptTooLongError
 from ownlm.serve.protocols.chat_prompt import conversation_ids
-from ownlm.serve.protocols.errors import ApiError, busy
+from ownlm.serve.protocols.errors import ApiError, broken, busy, stopping
 from ownlm.serve.routing import Route
-from ownlm.serve.scheduler import Job
+from ownlm.serve.scheduler import Job, QueueFullError
 
 if TYPE_CHECKING:
     from ownlm.serve.gateway import Gateway
+
+Outcome = Literal["done", "deadline", "cancelled", "error"]
+"""See `ServedCompletion.outcome`."""
+
+FLUSH_S = 0.02
+"""The engine hears of a deadline so long before it, or a tenth of what is left: time to give out what it holds back."""
 
 
 @dataclass
@@ -54,8 +63,9 @@ class Answering:
             arrived: `time.perf_counter()` when the request came.
 
         Raises:
-            ApiError: it is refused: no such model, too many prompts, too long, queue full.
+            ApiError: it is refused: no such model, too many prompts, too long, too many requests, queue full.
         """
+        self._gateway.limits.take(call.caller)
         return Answer(self._gateway, call, arrived)
 
 
@@ -76,22 +86,30 @@ class Answer:
         self.id = f"cmpl-{uuid.uuid4().hex}"
         self._at = time.time()
         self.created = int(self._at)
-        self.route: Route = gateway.router.route(call.caller, call.model)
-        self._lease = gateway.versions.lease(self.route.version)
+        self.route, self._lease = gateway.versions.routed(gateway.router.route(call.caller, call.model))
         self.model: ServedModel = self._lease.model
+        self._timers: list[asyncio.TimerHandle] = []
         try:
             self.prompts = _prompts(gateway, self.model, call)
             self.usage = Usage(prompt=sum(len(prompt.ids) for prompt in self.prompts))
-            self._job: Job[Piece] = gateway.scheduler.submit(self._work, self._lease.release)
-        except BusyError:
+            self._job: Job[Piece] = gateway.scheduler.submit(
+                self._work,
+                self._ended,
+                user=call.caller.user or call.caller.address,
+                place=_place(call) if gateway.config.supersede else "",
+                on_hang=partial(gateway.hung, self.model),
+            )
+        except QueueFullError as full:
             self._lease.release()
-            raise busy() from None
+            raise busy(full.retry_s) from None
         except BaseException:
             self._lease.release()
             raise
         self._texts = [""] * (len(self.prompts) * call.options.choices)
+        self._open = set(range(len(self._texts)))  # choices that have not ended
         self._first_token_s: float | None = None
         self._told = False
+        self._set_deadline()
         gateway.metrics.prompt_tokens.inc(self.usage.prompt)
         gateway.metrics.cut_prompts.inc(sum(prompt.cut for prompt in self.prompts))
 
@@ -106,25 +124,38 @@ class Answer:
         self._tell("cancelled")
 
     async def pieces(self) -> AsyncIterator[list[Piece]]:
-        """Pieces of all choices as they come; raises what went wrong on the way."""
-        outcome: Literal["done", "cancelled", "error"] = "cancelled"
+        """Pieces of all choices as they come; the last one of each has `finish` set, whatever ends the answer.
+
+        Raises:
+            ApiError: 429, dropped from a full queue; 503, the engine broke or the server stops.
+        """
+        outcome: Outcome = "cancelled"
         try:
             async for pieces in self._job.batches():
-                if self._first_token_s is None:
-                    self._first_token_s = time.perf_counter() - self._arrived
-                    self._gateway.metrics.first_token.observe(self._first_token_s)
-                for piece in pieces:
-                    self._texts[piece.choice] += piece.text
-                yield pieces
-            outcome = "done"
+                yield self._seen(pieces)
+            self._check()
+            outcome = self._outcome()
+            if self._open:
+                yield self._seen([Piece(choice, finish="length") for choice in sorted(self._open)])
+        except EngineError as error:
+            outcome = "error"
+            self._gateway.log_internal(error)
+            raise broken() from error
         except Exception:
             outcome = "error"
             raise
         finally:
             self._tell(outcome)
 
+    async def ready(self) -> None:
+        """Wait until there is a piece; raises what ends the answer before. An event stream starts after this."""
+        await self._job.ready()
+        if self._job.failed:
+            async for _ in self.pieces():
+                pass
+
     async def whole(self, request: Request, on_piece: Callable[[Piece], None]) -> bool:
-        """Hand over every piece; False when the client left before the end."""
+        """Hand over every piece; False when the client left before the end. Raises as `pieces`."""
 
         async def collect() -> None:
             async for pieces in self.pieces():
@@ -133,30 +164,72 @@ class Answer:
 
         return await until_gone(request, collect())
 
-    def _tell(self, outcome: Literal["done", "cancelled", "error"]) -> None:
+    def _check(self) -> None:
+        if self._job.end == "refused":
+            raise busy(self._gateway.scheduler.retry_s())
+        if self._job.end == "cancelled":
+            raise stopping()
+
+    def _seen(self, pieces: list[Piece]) -> list[Piece]:
+        if self._first_token_s is None:
+            self._first_token_s = time.perf_counter() - self._arrived
+            self._gateway.metrics.first_token.observe(self._first_token_s)
+        for piece in pieces:
+            self._texts[piece.choice] += piece.text
+            if piece.finish:
+                self._open.discard(piece.choice)
+        return pieces
+
+    def _outcome(self) -> Outcome:
+        if not self._open:
+            return "done"
+        return "deadline" if self._job.end == "expired" else "cancelled"
+
+    def _set_deadline(self) -> None:
+        """The engine is told a little before the deadline, to give out what it holds back; then nobody waits for it."""
+        asked, own = self._call.deadline_s, self._gateway.config.deadline_s
+        seconds = min(asked or math.inf, own or math.inf)
+        if seconds == math.inf:
+            return
+        loop, left = asyncio.get_running_loop(), self._arrived + seconds - time.perf_counter()
+        self._timers = [
+            loop.call_later(left - min(FLUSH_S, left / 10), self._job.stop, "expired"),
+            loop.call_later(left, self._job.close),
+        ]
+
+    def _ended(self) -> None:
+        """The job is out of its thread, or of the queue."""
+        for timer in self._timers:
+            timer.cancel()
+        self._lease.release()
+
+    def _tell(self, outcome: Outcome) -> None:
         if self._told:
             return
         self._told = True
+        metrics = self._gateway.metrics
+        metrics.outcomes.labels(self.route.version, outcome).inc()
         if outcome == "cancelled":
-            self._gateway.metrics.cancelled.inc()
+            metrics.cancelled.inc()
         first = self._call.texts[0]
         context = first if isinstance(first, CodeContext) else CodeContext("")
-        completion = ServedCompletion(
-            id=self.id,
-            at=self._at,
-            origin=_origin(self._call, self.route, context),
-            texts=tuple(self._texts),
-            prefix=context.prefix,
-            after=context.suffix or "",
-            path=context.path,
-            prompt_tokens=self.usage.prompt,
-            generated_tokens=self.usage.generated,
-            first_token_s=self._first_token_s,
-            total_s=time.perf_counter() - self._arrived,
-            outcome=outcome,
+        self._gateway.tell(
+            ServedCompletion(
+                id=self.id,
+                at=self._at,
+                origin=_origin(self._call, self.route, context),
+                texts=tuple(self._texts),
+                prefix=context.prefix,
+                after=context.suffix or "",
+                path=context.path,
+                prompt_tokens=self.usage.prompt,
+                generated_tokens=self.usage.generated,
+                first_token_s=self._first_token_s,
+                total_s=time.perf_counter() - self._arrived,
+                outcome=outcome,
+                keep_text=self._call.caller.keep_text,
+            )
         )
-        self._gateway.history.served(completion)
-        self._gateway.feedback.served(completion)
 
     def _work(self, emit: Callable[[Piece], None], cancelled: Callable[[], bool]) -> None:
         """All prompts, one after the other. Runs in the job's thread."""
@@ -192,6 +265,14 @@ def _origin(call: Call, route: Route, context: CodeContext) -> Origin:
         client=call.caller.client,
         protocol=call.protocol,
     )
+
+
+def _place(call: Call) -> str:
+    """What an editor asks for: a file, by what its name is there. "" for calls that do not supersede each other."""
+    first = call.texts[0]
+    if not call.tidy or not isinstance(first, CodeContext) or not first.path:
+        return ""
+    return f"{first.repository}\0{first.path}"
 
 
 def _prompts(gateway: Gateway, model: ServedModel, call: Call) -> list[Prompt]:

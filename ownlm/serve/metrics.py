@@ -33,6 +33,20 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.answers = Counter(
+            "ownlm_answers",
+            "Answers by model version, protocol and how they ended",
+            ["version", "protocol", "outcome"],
+            registry=self.registry,
+        )
+        self.answer_seconds = Histogram(
+            "ownlm_answer_seconds",
+            "From request to the last piece of text, by model version",
+            ["version"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.events = Counter("ownlm_events", "Events of clients by kind", ["kind"], registry=self.registry)
         self.prompt_tokens = Counter("ownlm_prompt_tokens", "Tokens read", registry=self.registry)
         self.generated_tokens = Counter("ownlm_generated_tokens", "Tokens generated", registry=self.registry)
         self.cut_prompts = Counter(
