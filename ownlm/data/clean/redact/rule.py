@@ -45,7 +45,7 @@ class RedactionRule(Rule):
         contents: list[str | None] = []
         replacements: list[list[Replacement]] = []
         for data, language in zip(documents.data, documents.languages, strict=True):
-            clean, found = redact(data, _wanted(self._secrets, self._personal, language))
+            clean, found = redact(data, wanted_in(language, self._secrets, self._personal))
             reasons.append(self._reason(found))
             contents.append(clean.decode() if found else None)
             replacements.append(found)
@@ -59,8 +59,8 @@ class RedactionRule(Rule):
 
 
 @lru_cache(256)
-def _wanted(secrets: SecretsConfig | None, personal: PersonalDataConfig | None, language: str) -> Wanted:
-    """What to look for in a document of a language."""
+def wanted_in(language: str, secrets: SecretsConfig | None, personal: PersonalDataConfig | None) -> Wanted:
+    """What the rule looks for in a document of a language (GitHub Linguist's name)."""
     return Wanted(
         secrets=secrets is not None,
         emails=personal is not None and personal.emails,
