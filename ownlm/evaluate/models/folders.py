@@ -25,7 +25,7 @@ from ownlm.model.load import ARCHITECTURE_FILE
 from ownlm.pipeline.artifact import sha256_file
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines.one_by_one import OneByOne
-from ownlm.serve.engines.torch_decoder import TorchEngine
+from ownlm.serve.engines.torch.batches import TorchBatchEngine
 from ownlm.tokens.vocabulary.load import Vocabulary
 from ownlm.train.checkpoint.description import DESCRIPTION as CHECKPOINT
 from ownlm.train.checkpoint.place import step_of
@@ -92,7 +92,7 @@ def of_weights(trained: Trained, settings: ModelSettings) -> LocalModel:
         settings.name or trained.name,
         identity,
         _language(vocabulary, decoder.architecture.context, decoder.architecture.vocab_size, trained.fills, settings),
-        TorchEngine(decoder, settings.batch),
+        TorchBatchEngine(decoder, settings.batch),
     )
 
 

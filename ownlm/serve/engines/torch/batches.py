@@ -21,7 +21,7 @@ from torch import Tensor
 from ownlm.model.cache import DecodingCache
 from ownlm.model.decoder import Decoder
 from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, OnStep
-from ownlm.serve.engines.batch_sampling import BatchSampler
+from ownlm.serve.engines.torch.batch_sampling import BatchSampler
 
 CACHE_BYTES = 1 << 30
 """Most memory for the keys and values of a batch; a batch gets fewer rows where it would need more."""
@@ -33,7 +33,7 @@ LEAVE_AT = 0.75
 """Ended rows leave a batch, which copies its keys and values, once the rest is no more than this part of it."""
 
 
-class TorchEngine:
+class TorchBatchEngine:
     """A decoder as a `BatchEngine`.
 
     Args:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ownlm.serve.engines.base import GenerationRequest
-from ownlm.serve.engines.batch_sampling import BatchSampler
 from ownlm.serve.engines.sampling import SeededSampler
+from ownlm.serve.engines.torch.batch_sampling import BatchSampler
 
 V, STEPS = 40, 6
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from ownlm.model.architecture import Architecture, Experts, StateSpace
 from ownlm.model.decoder import Decoder
 from ownlm.model.generate import greedy
-from ownlm.serve.engines import torch_decoder
 from ownlm.serve.engines.base import GenerationRequest, GenerationStep
 from ownlm.serve.engines.sampling import SeededSampler
-from ownlm.serve.engines.torch_decoder import TorchEngine
+from ownlm.serve.engines.torch import batches
+from ownlm.serve.engines.torch.batches import TorchBatchEngine
 from tests.evaluate.models import TINY
 from tests.model.strategies import lively
 
@@ -32,7 +32,7 @@ def decoder_of(architecture: Architecture = TINY, seed: int = 0) -> Decoder:
     return lively(architecture, seed).double().eval()
 
 
-def generated(engine: TorchEngine, requests: Sequence[GenerationRequest]) -> list[tuple[list[int], str]]:
+def generated(engine: TorchBatchEngine, requests: Sequence[GenerationRequest]) -> list[tuple[list[int], str]]:
     """Tokens and how they ended, of each request."""
     tokens: dict[int, list[int]] = defaultdict(list)
     ends: dict[int, str] = {}
@@ -83,7 +83,7 @@ def asked(seed: int, count: int, temperatures: Sequence[float] = (0.0, 0.3, 1.0)
 def test_every_row_says_what_it_says_alone(family: str) -> None:
     decoder = decoder_of(FAMILIES[family], 3)
     requests = asked(1, 9)
-    assert generated(TorchEngine(decoder, 4), requests) == [alone(decoder, request) for request in requests]
+    assert generated(TorchBatchEngine(decoder, 4), requests) == [alone(decoder, request) for request in requests]
 
 
 def test_greedy_rows_are_those_of_the_models_own_generation() -> None:
@@ -92,18 +92,18 @@ def test_greedy_rows_are_those_of_the_models_own_generation() -> None:
     expected = [
         greedy(decoder, [request.prompt], request.max_tokens, stop_ids=STOPS, batch=1)[0] for request in requests
     ]
-    assert [tokens for tokens, _ in generated(TorchEngine(decoder, 5), requests)] == expected
+    assert [tokens for tokens, _ in generated(TorchBatchEngine(decoder, 5), requests)] == expected
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 99), batch=st.integers(1, 9), order=st.randoms(use_true_random=False))
 def test_neither_order_nor_company_nor_batch_changes_an_answer(seed: int, batch: int, order: random.Random) -> None:
     decoder, requests = decoder_of(), asked(seed, 8)
-    expected = generated(TorchEngine(decoder, 64), requests)
+    expected = generated(TorchBatchEngine(decoder, 64), requests)
     places = list(range(len(requests)))
     order.shuffle(places)
     half = len(places) // 2
-    engine = TorchEngine(decoder, batch)
+    engine = TorchBatchEngine(decoder, batch)
     mixed = generated(engine, [requests[p] for p in places[:half]]) + generated(
         engine, [requests[p] for p in places[half:]]
     )
@@ -112,9 +112,9 @@ def test_neither_order_nor_company_nor_batch_changes_an_answer(seed: int, batch:
 
 def test_a_small_cache_means_smaller_batches_and_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder, requests = decoder_of(), asked(4, 8)
-    expected = generated(TorchEngine(decoder), requests)
-    monkeypatch.setattr(torch_decoder, "CACHE_BYTES", 1)
-    assert generated(TorchEngine(decoder), requests) == expected
+    expected = generated(TorchBatchEngine(decoder), requests)
+    monkeypatch.setattr(batches, "CACHE_BYTES", 1)
+    assert generated(TorchBatchEngine(decoder), requests) == expected
 
 
 def test_a_row_ends_where_it_is_told_to_and_the_work_with_the_last_row() -> None:
@@ -133,7 +133,7 @@ def test_a_row_ends_where_it_is_told_to_and_the_work_with_the_last_row() -> None
         steps[step.choice] += 1
         return steps[step.choice] == 2 + step.choice % 3
 
-    TorchEngine(decoder).generate_batch(requests, on_step)
+    TorchBatchEngine(decoder).generate_batch(requests, on_step)
     assert steps == {index: 2 + index % 3 for index in range(6)}
     assert passes == 4  # the longest row took four tokens
 
@@ -143,7 +143,7 @@ def test_an_error_of_the_listener_ends_all() -> None:
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        TorchEngine(decoder_of()).generate_batch(asked(0, 3), on_step)
+        TorchBatchEngine(decoder_of()).generate_batch(asked(0, 3), on_step)
 
 
 @settings(max_examples=15, deadline=None)
@@ -157,8 +157,8 @@ def test_scores_are_those_of_a_plain_forward_pass(seed: int, count: int, batch: 
     done: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         if small:
-            patch.setattr(torch_decoder, "LOGITS_AT_ONCE", 1)
-        scores = TorchEngine(decoder, batch).score_batch(sequences, done.append)
+            patch.setattr(batches, "LOGITS_AT_ONCE", 1)
+        scores = TorchBatchEngine(decoder, batch).score_batch(sequences, done.append)
     assert sorted(done) == list(range(count))
     for (tokens, first), score in zip(sequences, scores, strict=True):
         with torch.inference_mode():
