@@ -1,12 +1,13 @@
-"""The OpenAI protocol: POST /v1/completions, GET /v1/models, GET /v1/models/{id}.
+"""The OpenAI protocol: POST /v1/completions, GET /v1/models, GET /v1/models/{id}. Chat is in `chat`.
 
 body ─► parse_completion ─► Call ─► answering ─► pieces ─► whole answer, or events
+
+Tabby asks at the same address; its bodies have `segments`, OpenAI's never (`ownlm.serve.protocols.tabby`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,35 +18,56 @@ from ownlm.serve.answering import Answer
 from ownlm.serve.call import Call, Caller, CodeContext, CompletionOptions
 from ownlm.serve.completion import Piece
 from ownlm.serve.gateway import Gateway
-from ownlm.serve.http import EventStream, caller_of, read_body
-from ownlm.serve.protocols.errors import internal
-from ownlm.serve.protocols.openai_answer import DONE, Heading, WholeChoice, choice_json, event, usage_json
+from ownlm.serve.http import caller_of, read_body
+from ownlm.serve.protocols.body import has_field
+from ownlm.serve.protocols.openai_answer import (
+    CompletionJson,
+    Heading,
+    ModelJson,
+    ModelsJson,
+    choice_json,
+    usage_json,
+)
 from ownlm.serve.protocols.openai_request import CompletionRequest, parse_completion
+from ownlm.serve.protocols.openapi import documented
+from ownlm.serve.protocols.rendering import DONE, ChoiceText, event, stream, whole
+from ownlm.serve.protocols.tabby import TabbyCompletionJson, answer_tabby
+from ownlm.serve.protocols.tabby_request import TabbyRequest
 
-CLIENT_CLOSED_REQUEST = 499
-"""What the metrics count a request as whose client left before the answer (nginx's number; nobody receives it)."""
+COMPLETIONS = "/v1/completions"
 
 
 def openai_router(gateway: Gateway) -> APIRouter:
     """The routes of the protocol."""
-    router = APIRouter()
+    router = APIRouter(tags=["OpenAI"])
 
-    @router.post("/v1/completions")
+    @router.post(
+        COMPLETIONS,
+        **documented(
+            "Continue a prompt, or fill in (OpenAI); with `segments`, Tabby's completion.",
+            body=CompletionRequest | TabbyRequest,
+            answer=CompletionJson | TabbyCompletionJson,
+            events=True,
+        ),
+    )
     async def completions(request: Request) -> Response:
         arrived = time.perf_counter()
-        asked = parse_completion(await read_body(request, gateway.config.max_body_mb))
+        body = await read_body(request, gateway.config.max_body_mb)
+        if has_field(body, "segments"):
+            return await answer_tabby(gateway, request, body, arrived)
+        asked = parse_completion(body)
         answer = gateway.answering.start(_call(asked, caller_of(request)), arrived)
-        rendering = _Rendering(gateway, asked, answer)
+        rendering = _Rendering(asked, answer)
         if asked.stream:
-            return EventStream(rendering.events(), answer.cancel)
-        return await rendering.whole(request)
+            return stream(gateway, answer, COMPLETIONS, rendering.piece, rendering.end)
+        return await whole(answer, request, rendering.whole)
 
-    @router.get("/v1/models")
+    @router.get("/v1/models", **documented("Models one may ask for.", answer=ModelsJson))
     async def models(request: Request) -> Response:
         names = gateway.router.names(caller_of(request))
         return JSONResponse({"object": "list", "data": [_model(gateway, name) for name in names]})
 
-    @router.get("/v1/models/{name:path}")
+    @router.get("/v1/models/{name:path}", **documented("One of them.", answer=ModelJson))
     async def model(request: Request, name: str) -> Response:
         gateway.router.route(caller_of(request), name)
         return JSONResponse(_model(gateway, name))
@@ -56,36 +78,29 @@ def openai_router(gateway: Gateway) -> APIRouter:
 class _Rendering:
     """One answer in OpenAI's JSON, whole or as events."""
 
-    def __init__(self, gateway: Gateway, asked: CompletionRequest, answer: Answer) -> None:
-        self._gateway, self._asked, self._answer = gateway, asked, answer
+    def __init__(self, asked: CompletionRequest, answer: Answer) -> None:
+        self._answer = answer
         self._heading = Heading(answer.id, answer.created, answer.model.name)
+        self._logprobs = asked.logprobs is not None
+        self._with_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
 
-    async def whole(self, request: Request) -> Response:
-        """The whole answer, or nothing when the client leaves first."""
-        choices = [WholeChoice(index) for index in range(self._answer.choices)]
-        if not await self._answer.whole(request, lambda piece: choices[piece.choice].add(piece)):
-            return Response(status_code=CLIENT_CLOSED_REQUEST)
-        with_logprobs = self._asked.logprobs is not None
-        usage = usage_json(self._answer.usage)
-        return JSONResponse(self._heading.answer([choice.json(with_logprobs) for choice in choices], usage=usage))
+    def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
+        """The whole answer."""
+        shown = [self._choice(choice.index, choice) for choice in choices]
+        return self._heading.answer(shown, usage=usage_json(self._answer.usage))
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """The answer as server-sent events. An error on the way is an event, for the status is long sent."""
-        options = self._asked.stream_options
-        with_usage = options is not None and bool(options.include_usage)
-        usage: dict[str, Any] = {"usage": None} if with_usage else {}
-        try:
-            async for pieces in self._answer.pieces():
-                yield b"".join(event(self._heading.answer([self._chunk(piece)], **usage)) for piece in pieces)
-            if with_usage:
-                yield event(self._heading.answer([], usage=usage_json(self._answer.usage)))
-            yield DONE
-        except Exception as error:
-            yield event(internal(self._gateway.log_internal(error)).body())
+    def piece(self, piece: Piece) -> bytes:
+        """The event of a piece."""
+        usage: dict[str, Any] = {"usage": None} if self._with_usage else {}
+        return event(self._heading.answer([self._choice(piece.choice, piece)], **usage))
 
-    def _chunk(self, piece: Piece) -> dict[str, Any]:
-        tokens = piece.tokens if self._asked.logprobs is not None else None
-        return choice_json(piece.choice, piece.text, tokens, piece.finish)
+    def end(self) -> bytes:
+        """What comes after the last piece."""
+        usage = event(self._heading.answer([], usage=usage_json(self._answer.usage))) if self._with_usage else b""
+        return usage + DONE
+
+    def _choice(self, index: int, said: Piece | ChoiceText) -> Any:
+        return choice_json(index, said.text, said.tokens if self._logprobs else None, said.finish)
 
 
 def _call(asked: CompletionRequest, caller: Caller) -> Call:
@@ -112,5 +127,5 @@ def _call(asked: CompletionRequest, caller: Caller) -> Call:
     )
 
 
-def _model(gateway: Gateway, name: str) -> dict[str, Any]:
+def _model(gateway: Gateway, name: str) -> ModelJson:
     return {"id": name, "object": "model", "created": gateway.model.created, "owned_by": "ownlm"}

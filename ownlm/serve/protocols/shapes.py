@@ -61,7 +61,6 @@ _SHAPES: dict[str, Shape] = {
     "/infill": llama_cpp_shape,
     "/props": llama_cpp_shape,
     "/v1/fim/completions": mistral_shape,
-    "/": tgi_shape,  # POST; the playground's GET has no errors of its own
     "/generate": tgi_shape,
     "/generate_stream": tgi_shape,
     "/info": tgi_shape,
