@@ -15,7 +15,17 @@ FimOrder = Literal["suffix_first", "prefix_first"]
 class ServeConfig(Config):
     """How the model is served: where, how many requests at once, and what a request may ask for."""
 
-    engine: Literal["ctranslate2"] = Field("ctranslate2", description="what computes the tokens")
+    engine: Literal["ctranslate2", "torch", "http", "llamacpp", "triton"] = Field(
+        "ctranslate2", description="what computes the tokens; http and llamacpp are servers"
+    )
+    engine_url: str = Field("", description="address of the engine's server, e.g. http://127.0.0.1:8000")
+    engine_model: str = Field("", description="what the engine's server calls the model; empty: its only or first one")
+    engine_key_env: str = Field(
+        "OWNLM_ENGINE_KEY", description="environment variable that holds the API key of the engine's server"
+    )
+    engine_timeout_s: float = Field(
+        30.0, description="seconds the engine's server may be silent before it counts as gone", gt=0, le=86_400
+    )
     host: str = Field("127.0.0.1", description="address to listen on; other machines reach only what is not loopback")
     port: int = Field(8080, description="port to listen on; 0 picks a free one", ge=0, le=65535)
     allowed_hosts: list[str] = Field(
@@ -23,6 +33,12 @@ class ServeConfig(Config):
     )
     device: Literal["cpu", "cuda", "auto"] = Field("auto", description="where the engine runs")
     compute_type: str = Field("default", description="number type the engine computes in; default: as exported")
+    prefix_cache_mb: float = Field(
+        1024.0, description="memory (1e6 bytes) for what was read of earlier prompts; 0: every prompt is read whole", ge=0
+    )
+    speculation: str = Field(
+        "none", description='torch: who guesses tokens: "none", "lookup" (the prompt), or the folder of a smaller model'
+    )
     threads: int = Field(0, description="CPU threads of a generation; 0: one for small models, else all", ge=0, le=256)
     parallel: int = Field(1, description="generations computed at the same time", ge=1, le=64)
     queue: int = Field(32, description="requests that may wait; further ones get 429 and Retry-After", ge=0, le=10_000)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ from ownlm.errors import ArtifactError
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines.base import Engine
 from ownlm.serve.prompt.build import PromptBuilder
+from ownlm.serve.supervised import Supervised
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 ENGINE_FOLDER = "ctranslate2"
+DESCRIBED = {"llamacpp": ("gguf",), "triton": ("triton",), "http": ("gguf", "triton")}
+"""Engines that are servers -> folders of an export that tell the vocabulary and the context too, best first."""
 DESCRIPTION_FILE = "ownlm.json"
 _REMAKE = "export the model again: delete this artifact and run the same command"
 
@@ -71,8 +74,9 @@ def load_model(export_dir: Path, config: ServeConfig, model_name: str | None = N
         DependencyError: when the engine's package is missing.
         ServerError: when the engine refuses its settings.
     """
-    folder = export_dir / ENGINE_FOLDER
-    if not folder.is_dir():
+    folders = [export_dir / name for name in (*DESCRIBED.get(config.engine, ()), ENGINE_FOLDER)]
+    folder = next((one for one in folders if one.is_dir()), None)
+    if folder is None:
         raise ArtifactError(
             f"this is not an export with a {ENGINE_FOLDER} folder",
             where=export_dir,
@@ -93,12 +97,12 @@ def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None
         raise ArtifactError("the tokenizer is not the one the model was trained with", where=folder, advice=_REMAKE)
     return ServedModel(
         name=model_name or description["name"],
-        version=(folder.parent if folder.name == ENGINE_FOLDER else folder).name,
+        version=(folder.parent if folder.name in (ENGINE_FOLDER, "gguf", "triton") else folder).name,
         context=description["context"],
         created=int((folder / DESCRIPTION_FILE).stat().st_mtime),
         fill_in_the_middle=bool(description.get("fill_in_the_middle", True)),
         vocabulary=vocabulary,
-        engine=open_engine(folder, config),
+        engine=Supervised(partial(open_engine, folder, config)),
         chat=bool(description.get("chat", False)),
     )
 

@@ -21,3 +21,15 @@ def open_engine(folder: Path, config: ServeConfig) -> Engine:
             from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
 
             return Ctranslate2Engine(folder, config)
+        case "torch":
+            from ownlm.serve.engines.torch.opening import open_torch
+
+            return open_torch(folder, config)
+        case "http":
+            from ownlm.serve.engines.http import HttpEngine
+
+            return HttpEngine(folder, config)
+        case "llamacpp":
+            from ownlm.serve.engines.llamacpp import LlamaCppEngine
+
+            return LlamaCppEngine(folder, config)
