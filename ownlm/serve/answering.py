@@ -207,10 +207,8 @@ class Answer:
         if self._told:
             return
         self._told = True
-        metrics = self._gateway.metrics
-        metrics.outcomes.labels(self.route.version, outcome).inc()
         if outcome == "cancelled":
-            metrics.cancelled.inc()
+            self._gateway.metrics.cancelled.inc()
         first = self._call.texts[0]
         context = first if isinstance(first, CodeContext) else CodeContext("")
         self._gateway.tell(

@@ -3,7 +3,7 @@
 GET  /                   the playground            POST /v1/completions       OpenAI
 GET  /report/            the run's reports         GET  /v1/models[/{id}]     OpenAI
 GET  /dashboard[/data]   what it does now          GET  /metrics              Prometheus
-GET  /health             is it alive, and who
+GET  /health, /live      does it answer, and who    GET  /docs[, /openapi.json]
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from ownlm.serve.authentication import KeyFile, NoKeys
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.dashboard import Dashboard, PanelSource, dashboard_router
 from ownlm.serve.feedback import Feedback, NoFeedback
+from ownlm.serve.following import Keeper
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.guard import Guard
-from ownlm.serve.metrics import CONTENT_TYPE_LATEST
-from ownlm.serve.model import ServedModel, load_model
+from ownlm.serve.loading import load_version
+from ownlm.serve.model import ServedModel
 from ownlm.serve.pages import Reports, pages_router
 from ownlm.serve.protocols.errors import ApiError
-from ownlm.serve.protocols.openai import openai_router
-from ownlm.serve.routing import OneModel, Router
+from ownlm.serve.protocols.routers import protocol_routers
+from ownlm.serve.routing import Following, OneModel, Router
 from ownlm.serve.scheduler import Scheduler
+from ownlm.serve.status import status_router, watch_gauges
 from ownlm.serve.versions import Versions
 
 
@@ -48,11 +51,11 @@ def create_app(
         DependencyError: when the engine's package is missing.
         ServerError: when the engine refuses its settings.
     """
-    return app_for(load_model(export_dir, config, model_name), config, reports=reports)
+    return app_for(load_version(export_dir, config, model_name), config, reports=reports)
 
 
 def app_for(
-    model: ServedModel,
+    model: ServedModel | None,
     config: ServeConfig,
     *,
     reports: Path | None = None,
@@ -63,61 +66,51 @@ def app_for(
     """The gateway for a loaded model. See `create_app`.
 
     Args:
-        router: chooses versions; None for the one model.
+        model: loaded, with a completion made; None leaves it to the router, which then is `Following`.
+        router: chooses versions, and brings them if it is `Following`; None for the one model.
         feedback: is told what is served and what people do with it; None for nobody.
         panels: what the dashboard shows beside the gateway's own numbers.
     """
+    if router is None:
+        assert model is not None
+        router = OneModel(model.name, model.version)
+    following = router if isinstance(router, Following) else None
     gateway = Gateway(
-        versions=Versions([model]),
+        versions=Versions([] if model is None else [model]),
         config=config,
         scheduler=Scheduler(config.parallel, config.queue),
-        router=router or OneModel(model.name, model.version),
+        router=router,
         feedback=feedback or NoFeedback(),
+        keys=KeyFile(Path(config.keys)) if config.keys else NoKeys(),
     )
-    gateway.metrics.watch("ownlm_jobs_running", "Generations under way", lambda: gateway.scheduler.running)
-    gateway.metrics.watch("ownlm_jobs_waiting", "Generations waiting", lambda: gateway.scheduler.waiting)
-
+    keeper = Keeper(gateway, following) if following is not None else None
     dashboard = Dashboard(gateway, panels)
+    watch_gauges(gateway, keeper)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        sampling = asyncio.create_task(dashboard.sample())
+        tasks = [asyncio.create_task(dashboard.sample())]
+        if keeper is not None:
+            tasks.append(asyncio.create_task(keeper.run()))
         yield
-        sampling.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         gateway.scheduler.close()
 
     # The interactive documentation pages of FastAPI load scripts from a CDN; docs/serve.md describes the routes.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.gateway = gateway
-    app.include_router(openai_router(gateway))
+    for routes in protocol_routers(gateway):
+        app.include_router(routes)
     app.include_router(pages_router())
     app.include_router(dashboard_router(dashboard))
-    _add_status(app, gateway, reports is not None)
+    app.include_router(status_router(gateway, keeper, reports=reports is not None))
     if reports is not None:
         app.mount("/report", Reports(reports))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(Guard, gateway=gateway)
     return app
-
-
-def _add_status(app: FastAPI, gateway: Gateway, reports: bool) -> None:
-    @app.get("/health")
-    async def health() -> Response:
-        return JSONResponse(
-            {
-                "status": "ok",
-                "model": gateway.model.name,
-                "context": gateway.model.context,
-                "fill_in_the_middle": gateway.model.fill_in_the_middle,
-                "fim_order": gateway.config.fim_order,
-                "max_tokens": min(gateway.config.max_tokens, gateway.model.context),
-                "reports": reports,
-            }
-        )
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        return Response(gateway.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

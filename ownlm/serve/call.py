@@ -25,6 +25,8 @@ class Caller:
         scopes: what the key allows: "complete", "events", "metrics", "admin".
         channel: the rollout channel of the key; "" for the gateway's own.
         client: the program, from its User-Agent, e.g. "tabby-agent/1.9".
+        keep_text: the key lets text be kept (see `ServedCompletion.keep_text`).
+        address: where the request comes from; tells callers without a user apart while they wait. Kept nowhere.
     """
 
     user: str = ""
@@ -32,6 +34,8 @@ class Caller:
     scopes: frozenset[str] = frozenset({"complete", "events", "metrics", "admin"})
     channel: str = ""
     client: str = ""
+    keep_text: bool = True
+    address: str = ""
 
 
 @dataclass(frozen=True)

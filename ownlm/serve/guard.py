@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ownlm.serve.authentication import allowed, scope_of, token_of, with_request
+from ownlm.serve.call import Caller
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.protocols.errors import ApiError, internal
@@ -57,7 +59,9 @@ class Guard:
 
         metrics.in_flight.inc()
         try:
-            self._check(Headers(scope=scope))
+            headers = Headers(scope=scope)
+            self._check(headers)
+            scope["ownlm.caller"] = self._caller(scope, headers)
             await self._app(scope, receive, watched)
         except ApiError as refusal:
             await refusal.response(scope["path"])(scope, receive, watched)
@@ -69,6 +73,27 @@ class Guard:
             metrics.in_flight.dec()
             metrics.requests.labels(path, str(status)).inc()
             metrics.seconds.labels(path).observe(time.perf_counter() - start)
+
+    def _caller(self, scope: Scope, headers: Headers) -> Caller:
+        """Who asks; a key is not asked for where none is needed.
+
+        Raises:
+            ApiError: 401, 403.
+        """
+        path = scope["path"]
+        asked = scope_of(path)
+        caller = Caller()
+        if asked:
+            try:
+                caller = self._gateway.keys.caller(token_of(headers))
+                allowed(caller, asked)
+            except ApiError as refusal:
+                self._gateway.metrics.refused.labels(refusal.code).inc()
+                if path.startswith("/report"):  # a page people open: their browser asks them for a name and a key
+                    refusal.headers["WWW-Authenticate"] = 'Basic realm="ownlm"'
+                raise
+        address = (scope.get("client") or ("",))[0]
+        return with_request(caller, headers.get("user-agent", ""), address)
 
     def _check(self, headers: Headers) -> None:
         host = host_name(headers.get("host", ""))

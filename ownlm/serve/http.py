@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +24,7 @@ async def read_body(request: Request, limit_mb: float) -> bytes:
     application/json: insisting on that keeps foreign pages out, since no answer of ours allows them in.
 
     Raises:
-        ApiError: 415 for another type, 413 for more than `limit_mb` MB.
+        ApiError: 415 for another type, 413 for more than `limit_mb` MB, 408 when it takes too long.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -34,12 +35,15 @@ async def read_body(request: Request, limit_mb: float) -> bytes:
         raise _too_large(limit_mb)
     body = bytearray()
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                raise _too_large(limit_mb)
+        async with asyncio.timeout(patience_s(request)):
+            async for part in request.stream():
+                body += part
+                if len(body) > limit:
+                    raise _too_large(limit_mb)
     except ClientDisconnect:
         raise ApiError(400, "The body ended too early.") from None
+    except TimeoutError:
+        raise ApiError(408, "The body came too slowly.", headers={"Connection": "close"}) from None
     return bytes(body)
 
 
@@ -64,28 +68,61 @@ async def until_gone(request: Request, work: Coroutine[Any, Any, None]) -> bool:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who sent a request: the program, from its User-Agent."""
-    return Caller(client=request.headers.get("user-agent", "")[:64])
+    """Who sent a request: what `Guard` found out from its API key, and the program, from its User-Agent."""
+    known: Caller | None = request.scope.get("ownlm.caller")
+    return known or Caller()
+
+
+def patience_s(request: Request) -> float:
+    """Seconds a client may take to send a request, or to take a piece of its answer."""
+    return float(request.app.state.gateway.config.patience_s)
+
+
+async def ready_at_once() -> None:
+    """Nothing is waited for."""
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events; `on_end` is called however it ends, at once when the client leaves."""
+    """Server-sent events.
+
+    Args:
+        events: what is sent.
+        on_end: called however it ends, at once when the client leaves or does not take what is sent.
+        ready: waited for before the status is sent; what it raises is answered instead.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[bytes],
+        on_end: Callable[[], None],
+        ready: Callable[[], Awaitable[None]] = ready_at_once,
+    ) -> None:
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._events, self._on_end = events, on_end
+        self._events, self._on_end, self._ready = events, on_end, ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
+        request = Request(scope, receive)
         try:
-            await super().__call__(scope, receive, send)
+            with suppress(TimeoutError):
+                await until_gone(request, self._send(send, patience_s(request)))
         finally:
             self._on_end()
             close = getattr(self._events, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _send(self, send: Send, patience: float) -> None:
+        await self._ready()
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        async with asyncio.timeout(patience):
+            await send(start)
+        async for chunk in self._events:
+            async with asyncio.timeout(patience):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(request: Request) -> None:

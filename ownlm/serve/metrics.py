@@ -52,6 +52,13 @@ class Metrics:
         self.cut_prompts = Counter(
             "ownlm_cut_prompts", "Prompts too long for the model, cut to fit", registry=self.registry
         )
+        self.feedback_errors = Counter(
+            "ownlm_feedback_errors", "Completions the feedback store did not take", registry=self.registry
+        )
+        self.hung = Counter("ownlm_hung_generations", "Generations whose engine hangs", registry=self.registry)
+        self.refused = Counter(
+            "ownlm_refused_requests", "Requests refused before they were looked at", ["code"], registry=self.registry
+        )
         self.cancelled = Counter("ownlm_cancelled_requests", "Requests whose client left", registry=self.registry)
         self.in_flight = Gauge("ownlm_requests_in_flight", "Requests not answered yet", registry=self.registry)
 

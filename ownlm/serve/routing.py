@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ownlm.serve.call import Caller
 from ownlm.serve.protocols.errors import ApiError
@@ -37,6 +37,7 @@ class Router(Protocol):
         ...
 
 
+@runtime_checkable
 class Following(Protocol):
     """What a router has besides when versions come and go while it runs (`ownlm.live.rollout`).
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ownlm.serve.model import ServedModel
+from ownlm.serve.protocols.errors import not_ready
+from ownlm.serve.routing import Route
 
 
 @dataclass
@@ -34,20 +37,35 @@ class Versions:
     """Models by version. Everything here is called in the event loop.
 
     Args:
-        models: loaded already; the first one is the default.
+        models: loaded already, each with a completion made; the first one is the default.
     """
 
     def __init__(self, models: Iterable[ServedModel]) -> None:
         self._loaded = {model.version: _Loaded(model) for model in models}
+        self._leaving: list[_Loaded] = []
 
     @property
     def default(self) -> ServedModel:
-        """The version that pages speak of when they speak of one."""
-        return next(iter(self._loaded.values())).model
+        """The version that pages speak of when they speak of one.
+
+        Raises:
+            ApiError: 503, none is loaded.
+        """
+        for loaded in self._loaded.values():
+            return loaded.model
+        raise not_ready()
 
     def names(self) -> list[str]:
         """Versions that answer now."""
         return list(self._loaded)
+
+    def models(self) -> list[ServedModel]:
+        """What answers now."""
+        return [loaded.model for loaded in self._loaded.values()]
+
+    def leaving(self) -> list[str]:
+        """Versions that get no more requests, but answer some yet."""
+        return [loaded.model.version for loaded in self._leaving]
 
     def lease(self, version: str) -> Lease:
         """Use a version until the lease is released.
@@ -59,6 +77,17 @@ class Versions:
         loaded.leases += 1
         return Lease(self, loaded)
 
+    def routed(self, route: Route) -> tuple[Route, Lease]:
+        """The version of a route; the default one, and a route that says so, when that is not loaded.
+
+        Raises:
+            ApiError: 503, none is loaded.
+        """
+        if route.version not in self._loaded:
+            # The answer counts for no arm of an experiment: it is by neither.
+            route = Route(self.default.version, channel=route.channel, bucket=route.bucket)
+        return route, self.lease(route.version)
+
     def add(self, model: ServedModel) -> None:
         """A version that answers from now on; one of the same name leaves."""
         self.remove(model.version)
@@ -69,6 +98,7 @@ class Versions:
         loaded = self._loaded.pop(version, None)
         if loaded is not None:
             loaded.leaving = True
+            self._leaving.append(loaded)
             self._close(loaded)
 
     def _released(self, loaded: _Loaded) -> None:
@@ -77,4 +107,6 @@ class Versions:
 
     def _close(self, loaded: _Loaded) -> None:
         if loaded.leaving and loaded.leases == 0:
-            loaded.model.engine.close()
+            self._leaving.remove(loaded)
+            # A thread of its own: giving back gigabytes, or saying goodbye to a server, may take its time.
+            threading.Thread(target=loaded.model.engine.close, name="close engine", daemon=True).start()

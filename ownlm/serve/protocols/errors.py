@@ -46,14 +46,51 @@ class ApiError(Exception):
         return JSONResponse(body, status, headers=self.headers)
 
 
-def busy() -> ApiError:
-    """503: the queue is full."""
+def busy(retry_s: int = RETRY_AFTER_S) -> ApiError:
+    """429: the queue is full; there should be room in `retry_s` seconds."""
     return ApiError(
-        503,
+        429,
         "The server is busy: too many requests are waiting. Try again in a moment.",
         code="server_busy",
+        headers={"Retry-After": str(retry_s)},
+    )
+
+
+def too_often(rate: str, retry_s: int) -> ApiError:
+    """429: the caller has asked too often; he may again in `retry_s` seconds."""
+    return ApiError(
+        429,
+        f"Too many requests: at most {rate} of one user. Try again in {retry_s} s.",
+        code="rate_limit_exceeded",
+        headers={"Retry-After": str(retry_s)},
+    )
+
+
+def broken() -> ApiError:
+    """503: the engine broke while it computed the answer; it is being opened again."""
+    return ApiError(
+        503,
+        "The engine stopped while it answered. It is being started again: try again in a moment.",
+        code="engine_error",
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
+
+
+def not_ready() -> ApiError:
+    """503: no version of the model answers yet."""
+    return ApiError(
+        503, "No model is ready yet. /health says why.", code="not_ready", headers={"Retry-After": str(RETRY_AFTER_S)}
+    )
+
+
+def stopping() -> ApiError:
+    """503: the server is being stopped."""
+    return ApiError(503, "The server is stopping.", code="stopping", headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def unauthorized(message: str, code: str) -> ApiError:
+    """401: no API key, or one that is not good."""
+    return ApiError(401, message, code=code, headers={"WWW-Authenticate": 'Bearer realm="ownlm"'})
 
 
 def internal(number: str) -> ApiError:
