@@ -122,7 +122,7 @@ def back(state: RolloutState, channel: str, *, now: float) -> Change:
         advice = "switch it to another version: ownlm rollout to"
         raise RecipeError("this channel never had another version", where=channel, advice=advice)
     _check_idle(state, channel)
-    new = old.model_copy(update={"version": old.past[-1], "past": old.past[:-1], "since": now})
+    new = old.model_copy(update={"version": old.past[-1], "past": old.past[:-1], "since": now, "returned": True})
     return Change(_with(state, channel, new), "back", channel, old.version, new.version)
 
 
@@ -200,7 +200,7 @@ def stop(state: RolloutState, name: str, *, now: float) -> Change:
 
 def _moved(old: Channel, version: str, now: float) -> Channel:
     past = old.past if old.version == version else (*old.past, old.version)[-_MOST_PAST:]
-    return old.model_copy(update={"version": version, "stage": None, "past": past, "since": now})
+    return old.model_copy(update={"version": version, "stage": None, "past": past, "since": now, "returned": False})
 
 
 def _with(state: RolloutState, channel: str, new: Channel) -> RolloutState:

@@ -91,7 +91,8 @@ class MlflowLog:
     def aliases(self) -> dict[str, str]:
         """Alias -> number of the version, of the model."""
         found = self.asked(lambda: self.client.get_registered_model(self.name), None)
-        return {} if found is None else dict(found.aliases)
+        # Numbers are texts or integers, as the store behind it has them.
+        return {} if found is None else {alias: str(number) for alias, number in found.aliases.items()}
 
     def point(self, alias: str, number: str | None) -> None:
         """Move an alias of the model to a version; None takes it away."""

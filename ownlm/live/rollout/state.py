@@ -77,6 +77,7 @@ class Channel(Part):
         since: seconds since 1970 when it came here.
         stage: a newer one that some of the users have.
         past: versions before, the latest last.
+        returned: it came here by going back: it is not watched, or one could fall back again and again.
         guards: see `GuardRails`.
     """
 
@@ -84,6 +85,7 @@ class Channel(Part):
     since: float
     stage: Stage | None = None
     past: tuple[str, ...] = ()
+    returned: bool = False
     guards: GuardRails = GuardRails()
 
 
