@@ -36,22 +36,33 @@ from ownlm.serve.versions import Versions
 
 
 def create_app(
-    export_dir: Path, config: ServeConfig, *, model_name: str | None = None, reports: Path | None = None
+    export_dir: Path | None,
+    config: ServeConfig,
+    *,
+    model_name: str | None = None,
+    reports: Path | None = None,
+    router: Router | None = None,
+    feedback: Feedback | None = None,
+    panels: Sequence[PanelSource] = (),
 ) -> FastAPI:
     """The gateway for the model of an export artifact.
 
     Args:
-        export_dir: the artifact's folder.
+        export_dir: the artifact's folder; None when the router brings all versions.
         config: settings of serving.
         model_name: what clients call the model; None for the name it was exported under.
         reports: a folder of HTML reports to show at /report; None for no such page.
+        router: see `app_for`.
+        feedback: see `app_for`.
+        panels: see `app_for`.
 
     Raises:
         ArtifactError: when the folder is not an export, is incomplete or damaged.
         DependencyError: when the engine's package is missing.
         ServerError: when the engine refuses its settings.
     """
-    return app_for(load_version(export_dir, config, model_name), config, reports=reports)
+    model = None if export_dir is None else load_version(export_dir, config, model_name)
+    return app_for(model, config, reports=reports, router=router, feedback=feedback, panels=panels)
 
 
 def app_for(

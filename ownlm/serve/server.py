@@ -11,16 +11,26 @@ way out, for `GRACE_S` seconds at most.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from ownlm.errors import DependencyError, ServerError
+from ownlm.errors import DependencyError, ServerError, first_line
 from ownlm.serve.config import ServeConfig
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ownlm.serve.dashboard import PanelSource
+    from ownlm.serve.feedback import Feedback
+    from ownlm.serve.routing import Router
 
 GRACE_S = 5
 START_S = 30.0
@@ -52,28 +62,53 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    export_dir: Path, config: ServeConfig, *, model_name: str | None = None, reports: Path | None = None
+    export_dir: Path | None,
+    config: ServeConfig,
+    *,
+    model_name: str | None = None,
+    reports: Path | None = None,
+    router: Router | None = None,
+    feedback: Feedback | None = None,
+    panels: Sequence[PanelSource] = (),
 ) -> Iterator[RunningServer]:
     """Serve an export artifact for as long as the block runs. See `create_app` for the arguments.
 
     Raises:
-        ServerError: when the address cannot be bound, or the engine refuses its settings.
+        ServerError: when the address cannot be bound, may not be without API keys, its certificate cannot be used, or
+            the engine refuses its settings.
         ArtifactError: when the folder is not an export, is incomplete or damaged.
         DependencyError: when a package of serving is missing.
+        InputError: when the file of API keys cannot be used.
     """
-    with bind(config.host, config.port) as listener:
+    check_open(config)
+    with bind(config.host, config.port, config.patience_s) as listener:
         try:
             import uvicorn
 
             from ownlm.serve.app import create_app
+            from ownlm.serve.connection import limited
         except ImportError as error:
             raise DependencyError(
                 f"the package {error.name} is not installed", advice="install it: pip install 'ownlm[serve]'"
             ) from error
-        app = create_app(export_dir, config, model_name=model_name, reports=reports)
+        tls = certificate(config)
+        app = create_app(
+            export_dir,
+            config,
+            model_name=model_name,
+            reports=reports,
+            router=router,
+            feedback=feedback,
+            panels=panels,
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                http=limited(config.patience_s, config.max_header_kb * 1000),
+                ws="none",
+                limit_concurrency=config.max_connections,
+                ssl_certfile=config.tls_certificate or None,
+                ssl_context_factory=None if tls is None else lambda settings, default: tls,
                 log_config=None,
                 access_log=False,  # what was asked is nobody's business; /metrics counts
                 server_header=False,
@@ -85,11 +120,12 @@ def running_server(
         thread.start()
         try:
             _await_start(server, thread)
-            name = app.state.gateway.model.name
-            yield RunningServer(address(config.host, listener.getsockname()[1]), name, thread)
+            url = address(config.host, listener.getsockname()[1], tls=tls is not None)
+            yield RunningServer(url, model_name or _name(app), thread)
         finally:
             server.should_exit = True
             thread.join(GRACE_S + 2)
+            app.state.gateway.versions.close()
 
 
 def run_server(
@@ -100,8 +136,48 @@ def run_server(
         server.wait()
 
 
-def bind(host: str, port: int) -> socket.socket:
+def check_open(config: ServeConfig) -> None:
+    """Refuse to listen to other machines where anybody could ask.
+
+    Raises:
+        ServerError: no API keys are set, and nobody said that there need not be any.
+    """
+    if not (config.keys or config.without_keys or _is_loopback(config.host)):
+        raise ServerError(
+            "other machines could ask without an API key",
+            where=f"serve.host: {config.host}",
+            advice="make keys (ownlm serve keys add NAME), or let everybody ask: serve.without_keys=true",
+        )
+
+
+def certificate(config: ServeConfig) -> ssl.SSLContext | None:
+    """How to answer by HTTPS; None for HTTP.
+
+    Raises:
+        ServerError: the certificate or its key cannot be used.
+    """
+    if not config.tls_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key or None, password="")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise ServerError(
+            f"the certificate cannot be used: {first_line(error)}",
+            where=config.tls_certificate,
+            advice="set serve.tls_certificate and serve.tls_key to PEM files that belong together, without a password",
+        ) from error
+    return context
+
+
+def bind(host: str, port: int, patience_s: float = 20.0) -> socket.socket:
     """A socket bound to the address; port 0 takes a free one.
+
+    Args:
+        host: name or address.
+        port: its number.
+        patience_s: connections whose client takes nothing for so long, or is gone without a word, are dropped.
 
     Raises:
         ServerError: when the address is taken, not this machine's, or not allowed.
@@ -120,19 +196,33 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         # A port whose last connections still linger may be used again; one somebody listens on may not.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience_s * 1000))
         listener.bind(place)
-        listener.listen(128)
+        listener.listen(1024)
     except OSError as error:
         listener.close()
         raise _cannot_bind(error, where) from error
     return listener
 
 
-def address(host: str, port: int) -> str:
+def address(host: str, port: int, *, tls: bool = False) -> str:
     """The URL a browser on this machine reaches the server by."""
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104  not bound here, only read
     name = everywhere.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{name}:{port}"
+    return f"{'https' if tls else 'http'}://{name}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _name(app: FastAPI) -> str:
+    models = app.state.gateway.versions.models()
+    return models[0].name if models else ""
 
 
 def _cannot_bind(error: OSError, where: str) -> ServerError:

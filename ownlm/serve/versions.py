@@ -101,6 +101,13 @@ class Versions:
             self._leaving.append(loaded)
             self._close(loaded)
 
+    def close(self) -> None:
+        """Close the engines that no answer uses: the server has ended."""
+        for loaded in [*self._loaded.values(), *self._leaving]:
+            if loaded.leases == 0:
+                loaded.model.engine.close()
+        self._loaded, self._leaving = {}, []
+
     def _released(self, loaded: _Loaded) -> None:
         loaded.leases -= 1
         self._close(loaded)
