@@ -22,7 +22,7 @@ from ownlm.live.rollout.registry import Registry, Snapshot
 from ownlm.live.rollout.state import DEFAULT_CHANNEL
 from ownlm.live.rollout.table import Table
 from ownlm.serve.call import Caller
-from ownlm.serve.protocols.errors import ApiError
+from ownlm.serve.protocols.errors import not_ready
 from ownlm.serve.routing import Route, no_such_model
 
 logger = logging.getLogger("ownlm.rollout")
@@ -96,7 +96,7 @@ class ChannelRouter:
                 raise no_such_model(self.names(caller))
         found = table.route(channel, caller.user, self._places)
         if found is None:
-            raise ApiError(503, "No version of the model is ready.", code="not_ready", headers={"Retry-After": "1"})
+            raise not_ready()
         return found
 
     def names(self, caller: Caller) -> Sequence[str]:
