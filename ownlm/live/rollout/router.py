@@ -189,12 +189,17 @@ class ChannelRouter:
             self._notes.pop(0)
 
     def _first(self) -> tuple[Snapshot, bytes]:
+        kept = self._known.read()
         try:
-            return self._registry.read(), self._registry.key()
+            snapshot = self._registry.read()
+            if kept is None or snapshot.revision >= kept[0].revision:
+                return snapshot, self._registry.key()
+            # A folder that is not mounted looks like an empty one: it must not send everybody back to the beginning.
+            told = f"it is at revision {snapshot.revision}, but {kept[0].revision} was known here"
         except OwnlmError as error:
-            kept = self._known.read()
             if kept is None:
                 raise
-            self._unreachable = f"registry: {error.what}"
-            logger.warning("the rollout registry cannot be used (%s): the last known state holds", error.what)
-            return kept
+            told = error.what
+        self._unreachable = f"registry: {told}"
+        logger.warning("the rollout registry cannot be used (%s): the last known state holds", told)
+        return kept
