@@ -26,6 +26,7 @@ from ownlm.serve.echo import echo_piece
 from ownlm.serve.http import until_gone
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt, PromptTooLongError
+from ownlm.serve.prompt.trim.site import Site
 from ownlm.serve.protocols.chat_prompt import conversation_ids
 from ownlm.serve.protocols.errors import ApiError, broken, busy, stopping
 from ownlm.serve.routing import Route
@@ -243,7 +244,10 @@ class Answer:
                 shown = text.prefix if isinstance(text, CodeContext) else text
                 for choice in range(options.choices):
                     emit(echo_piece(self.model, shown, prompt, first + choice, options.logprobs))
-            generated = complete(self.model, prompt, options, on_piece, cancelled)
+            site = None
+            if call.tidy and isinstance(text, CodeContext):
+                site = Site.of(text.prefix, text.suffix, text.language)
+            generated = complete(self.model, prompt, options, on_piece, cancelled, site)
             self.usage.generated += generated
             self._gateway.metrics.generated_tokens.inc(generated)
             if cancelled():

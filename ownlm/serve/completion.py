@@ -1,7 +1,9 @@
 """One completion: a prompt and options to choices of text, given out piece by piece.
 
-Everything here runs in the engine's thread, so that a stop string ends the generation at the very token that completes
-it. Streaming, whole answers and the command line all take this one way.
+Everything here runs in the engine's thread, so that a stop string or a trimming rule ends the generation at the very
+token that completes it. Streaming, whole answers and the command line all take this one way.
+
+    tokens ─► AnswerText: text up to a stop string ─► Trimmer, where an editor asks ─► pieces
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from ownlm.serve.engines.base import FinishReason, GenerationRequest, Generation
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt
 from ownlm.serve.prompt.text import AnswerText
+from ownlm.serve.prompt.trim.site import Site
+from ownlm.serve.prompt.trim.trimmer import Trimmer
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def complete(
     options: CompletionOptions,
     on_piece: OnPiece,
     cancelled: Callable[[], bool] = never,
+    site: Site | None = None,
 ) -> int:
     """Continue `prompt`, giving out pieces of every choice as they become certain.
 
@@ -62,11 +67,12 @@ def complete(
         options: how.
         on_piece: called for every piece of text.
         cancelled: asked at every token; once it says True the generation ends there.
+        site: where the text will stand in a file, to end and trim it as a person wants it; None: the model's text.
 
     Returns:
         How many tokens were generated, those that ended a choice included.
     """
-    choices = [_Choice(index, model, prompt, options.stop) for index in range(options.choices)]
+    choices = [_Choice(index, model, prompt, options.stop, site) for index in range(options.choices)]
     generated = 0
     if prompt.max_tokens == 0:
         for choice in choices:
@@ -84,6 +90,10 @@ def complete(
         return piece.finish is not None
 
     model.engine.generate(_request(model, prompt, options), on_step, cancelled)
+    for choice in choices:  # one that was broken off, by a deadline for example, gives out what it held back
+        piece = choice.rest()
+        if piece.text or piece.tokens:
+            on_piece(piece)
     return generated
 
 
@@ -104,10 +114,13 @@ def _request(model: ServedModel, prompt: Prompt, options: CompletionOptions) -> 
 class _Choice:
     """The text of one choice, as it grows."""
 
-    def __init__(self, index: int, model: ServedModel, prompt: Prompt, stop: tuple[str, ...]) -> None:
+    def __init__(
+        self, index: int, model: ServedModel, prompt: Prompt, stop: tuple[str, ...], site: Site | None
+    ) -> None:
         self.index = index
         self._model = model
         self._text = AnswerText(prompt.taken_back, stop)
+        self._trimmer = None if site is None else Trimmer(site)
         self._start = self._emitted = prompt.length  # characters given out, the prompt's included
         self._waiting: list[ScoredToken] = []  # tokens whose text is not given out yet
 
@@ -117,8 +130,23 @@ class _Choice:
             piece.text = self._push_token(step)
         if self._text.stopped:
             piece.finish = "stop"
+        if self._trimmer is not None:
+            piece.text = self._trimmer.push(piece.text)
+            if self._trimmer.ended:
+                piece.finish = "stop"
         if piece.finish:
-            piece.text += self._text.flush()
+            piece.text += self._held()
+        return self._given(piece)
+
+    def rest(self) -> Piece:
+        """What is held back. The end of the text; nothing where it had one."""
+        return self._given(Piece(self.index, self._held()))
+
+    def _held(self) -> str:
+        held = self._text.flush()
+        return held if self._trimmer is None else self._trimmer.push(held) + self._trimmer.flush()
+
+    def _given(self, piece: Piece) -> Piece:
         self._emitted += len(piece.text)
         while self._waiting and self._waiting[0].offset < self._emitted:
             piece.tokens.append(self._waiting.pop(0))

@@ -12,6 +12,8 @@ from ownlm.serve.completion import Piece, complete, token_text
 from ownlm.serve.echo import echo_piece
 from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.build import Prompt
+from ownlm.serve.prompt.trim.site import Site
+from ownlm.serve.prompt.trim.trimmer import trimmed
 from tests.serve.scripted import ScriptedEngine
 
 texts = st.text(alphabet="ab \nöç日", max_size=20)
@@ -70,6 +72,53 @@ def test_cancelling_ends_every_choice(scripted: ServedModel) -> None:
     generated = complete(scripted, prompt, CompletionOptions(choices=3), seen.append, lambda: len(seen) >= 2)
     assert len(seen) == 2
     assert generated == engine.steps == 2 + 3  # each choice is asked once more, and ends
+
+
+code = st.lists(st.sampled_from(["\n", "    ", "x", " = ", ")", "(", "return", "é", "日", "\n\n\n"]), max_size=12).map(
+    "".join
+)
+
+
+@given(code, st.sampled_from(["f(", "def f():\n    ", "x = 1\n"]), st.sampled_from([")", "\n    return\n", None]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_for_an_editor_the_text_is_trimmed_as_it_comes(
+    scripted: ServedModel, text: str, prefix: str, suffix: str | None
+) -> None:
+    engine = ScriptedEngine(scripted.vocabulary)
+    engine.say_bytes(text.encode())
+    site = Site.of(prefix, suffix, "Python")
+    pieces: list[Piece] = []
+    options = CompletionOptions(choices=2, logprobs=0)
+    complete(replace(scripted, engine=engine), Prompt((0,), 200, 0), options, pieces.append, site=site)
+    for choice in range(2):
+        own = [piece for piece in pieces if piece.choice == choice]
+        said = "".join(piece.text for piece in own)
+        assert said == trimmed(text, site)
+        assert sum(len(piece.tokens) for piece in own) == len(said.encode())  # one a byte
+        assert own[-1].finish == "stop"
+
+
+def test_a_trimming_rule_ends_the_generation_at_the_token_that_decides(scripted: ServedModel) -> None:
+    engine = scripted.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.say_bytes(b"a, b)) and much more")
+    pieces: list[Piece] = []
+    options = CompletionOptions()
+    complete(scripted, Prompt((0,), 200, 0), options, pieces.append, site=Site.of("f(", ")", "Python"))
+    assert "".join(piece.text for piece in pieces) == "a, b"
+    assert engine.steps == len("a, b)")
+
+
+def test_what_is_held_back_comes_when_the_time_is_over(scripted: ServedModel) -> None:
+    engine = scripted.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.say_bytes(b"x = 1<|fim_mid and so on")
+    pieces: list[Piece] = []
+    late = len(b"x = 1<|fim_mid")
+    options = CompletionOptions(stop=("<|fim_middle|>",))
+    complete(scripted, Prompt((0,), 200, 0), options, pieces.append, lambda: engine.steps > late)
+    assert "".join(piece.text for piece in pieces) == "x = 1<|fim_mid"
+    assert all(piece.finish is None for piece in pieces)
 
 
 def test_no_tokens_asked_none_computed(scripted: ServedModel) -> None:
