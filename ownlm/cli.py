@@ -18,6 +18,7 @@ from ownlm import __version__
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import OwnlmError, RecipeError, StorageError
 from ownlm.evaluating import evaluation
+from ownlm.serving_commands import gateway
 
 app = typer.Typer(
     add_completion=False,
@@ -32,6 +33,7 @@ app.add_typer(vocab, name="vocab")
 training = typer.Typer(no_args_is_help=True, help="Look into a training run, or take part in one.")
 app.add_typer(training, name="train")
 app.add_typer(evaluation, name="eval")
+app.add_typer(gateway, name="serve")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -448,27 +450,6 @@ def push(
     from ownlm.pipeline.store import Store
 
     storing.push_run(out, Store(home), recipe, url)
-
-
-@app.command()
-def serve(
-    run_name: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run to serve; the latest if left out.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Instead of the recipe's port; 0 picks a free one.")
-    ] = None,
-    host: Annotated[str | None, typer.Option(help="Instead of the recipe's address.")] = None,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Serve a finished run's model: OpenAI completions, playground, metrics."""
-    from ownlm import serving
-    from ownlm.pipeline.store import Store
-    from ownlm.runs import read_record
-
-    store = Store(home)
-    record = read_record(store, run_name)
-    serving.serve_record(out, store, record, port=port, host=host)
 
 
 @app.command()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from ownlm.errors import RecipeError, ServerError
+from ownlm.errors import InputError, RecipeError, ServerError
 from ownlm.pipeline.artifact import Artifact
 from ownlm.pipeline.store import Store
 from ownlm.recipe.schema import Question, Recipe
 from ownlm.runs import RunRecord, artifact_of, read_saved_recipe
 from ownlm.serve.config import ServeConfig
+
+if TYPE_CHECKING:
+    from ownlm.serve.feedback import Feedback
+    from ownlm.serve.routing import Router
 
 SHOWN = 3
 CONTEXT_LINES = 6
@@ -49,28 +57,95 @@ def serve_run(out: Console, store: Store, record: RunRecord, recipe: Recipe, *, 
     from ownlm.serve.server import running_server
 
     export = artifact_of(store, record, "export")
-    with running_server(export.path, recipe.serve, model_name=recipe.name, reports=record.index.parent) as server:
-        if ask:
+    with ExitStack() as stack:
+        feedback = _feedback(stack, recipe.serve, store)
+        router = _router(recipe.serve, store, export, recipe.name)
+        server = stack.enter_context(
+            running_server(
+                export.path,
+                recipe.serve,
+                model_name=recipe.name,
+                reports=record.index.parent,
+                router=router,
+                feedback=feedback,
+            )
+        )
+        if ask and not recipe.serve.keys and not recipe.serve.tls_certificate:
             asked = [(question, "") for question in recipe.ask]
             fills = recipe.objectives.fill_in_the_middle is not None
             asked = asked or held_out_questions(artifact_of(store, record, "evaluate"), fills=fills)
             out.print()
             for question, expected in asked[:SHOWN]:
                 show_completion(out, question, ask_completion(server.url, recipe.name, question), expected)
-        out.print()
-        out.print(f"  {'playground':<12} {server.url}", markup=False)
-        out.print(f"  {'API':<12} {server.url}/v1  (OpenAI completions; model {recipe.name!r})", markup=False)
-        out.print(f"  {'report':<12} {server.url}/report/index.html", markup=False)
-        out.print("\nServing. Ctrl-C ends it; `ownlm serve` starts it again.", markup=False)
+        _show_addresses(out, server.url, recipe.name, report=True)
         server.wait()
 
 
-def serve_record(out: Console, store: Store, record: RunRecord, *, port: int | None, host: str | None) -> None:
-    """Serve a finished run by its record, with the recipe saved beside it."""
+def serve_record(out: Console, store: Store, record: RunRecord, changed: Mapping[str, object]) -> None:
+    """Serve a finished run by its record, with the recipe saved beside it and some settings `changed`."""
     recipe = read_saved_recipe(record)
-    changed = {key: value for key, value in (("port", port), ("host", host)) if value is not None}
     settings = ServeConfig.model_validate({**recipe.serve.model_dump(), **changed})
     serve_run(out, store, record, recipe.model_copy(update={"serve": settings}), ask=False)
+
+
+def serve_folder(out: Console, store: Store, folder: Path, name: str, settings: ServeConfig) -> None:
+    """Serve what a folder holds, and what it holds next, until interrupted. See `ownlm.serve.watch`.
+
+    Args:
+        out: where to print.
+        store: below its home feedback is kept.
+        folder: an export, or a folder with `current`.
+        name: what clients call the model; "" for the folder's name.
+        settings: of serving.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    from ownlm.serve.server import running_server
+    from ownlm.serve.watch import FolderRouter
+
+    if not folder.is_dir():
+        raise InputError("There is no such folder to watch.", where=folder, advice="Name a folder with an export.")
+    name = name or folder.resolve().name
+    with ExitStack() as stack:
+        feedback = _feedback(stack, settings, store)
+        router = FolderRouter(folder, name)
+        server = stack.enter_context(running_server(None, settings, router=router, feedback=feedback))
+        _show_addresses(out, server.url, name, report=False)
+        server.wait()
+
+
+def _feedback(stack: ExitStack, settings: ServeConfig, store: Store) -> Feedback | None:
+    if settings.feedback is None:
+        return None
+    from ownlm.live.feedback.open import open_feedback
+
+    feedback = open_feedback(settings.feedback, store.home)
+    stack.callback(feedback.close)
+    return feedback
+
+
+def _router(settings: ServeConfig, store: Store, export: Artifact, name: str) -> Router | None:
+    if not settings.rollout:
+        return None
+    from ownlm.live.rollout.registry import open_registry
+    from ownlm.live.rollout.router import ChannelRouter, Fallback
+
+    return ChannelRouter(
+        open_registry(settings.rollout),
+        known=store.home / "rollout" / "known.json",
+        fallback=Fallback(export.path.name, name, str(export.path)),
+        channel=settings.channel,
+    )
+
+
+def _show_addresses(out: Console, url: str, name: str, *, report: bool) -> None:
+    out.print()
+    out.print(f"  {'playground':<12} {url}", markup=False)
+    out.print(f"  {'API':<12} {url}/v1  (OpenAI completions; model {name!r})", markup=False)
+    if report:
+        out.print(f"  {'report':<12} {url}/report/index.html", markup=False)
+    out.print("\nServing. Ctrl-C ends it; `ownlm serve` starts it again.", markup=False)
 
 
 def complete_once(

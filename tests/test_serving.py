@@ -230,6 +230,6 @@ def test_a_finished_run_is_served_with_its_own_settings_but_for_those_given(
     store = Store(tmp_path / "home")
     carry_out(toy_recipe(tmp_path, "serve.max_choices=3", "serve.port=9"), store)
     stream = io.StringIO()
-    serving.serve_record(Console(file=stream), store, read_record(store, None), port=0, host=None)
+    serving.serve_record(Console(file=stream), store, read_record(store, None), {"port": 0})
     assert started[0][1] == ServeConfig(max_choices=3, port=0)
     assert "▸ asked" not in stream.getvalue()
