@@ -82,3 +82,36 @@ streaming() {
     echo "def to_tensor(image): raise NotImplementedError" > "$site/torchvision/transforms/functional.py"
     echo "$wanted $("$python" --version)" > .venv-streaming/.ready
 }
+
+# triton: .venv-triton holds the real tritonserver (out of nvidia-pytriton) and CTranslate2, which the tests of Triton
+# repositories start. It lives apart because it wants numpy 1. Its Python backend runs in Debian's Python 3.11.
+triton() {
+    local wanted packages
+    wanted="nvidia-pytriton==0.7.0 numpy==1.26.4 $(grep -E '^ctranslate2==' constraints.txt) pyyaml==6.0.3"
+    if grep -qxF "$wanted $("$python" --version)" .venv-triton/.ready 2>/dev/null; then return 0; fi
+    "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || return 1
+    debian libpython3.11 || return 1
+    say "Setting up .venv-triton (once; some 400 MB on disk)"
+    rm -rf .venv-triton
+    "$python" -m venv .venv-triton || return 1
+    # shellcheck disable=SC2086 # one word a package
+    .venv-triton/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps $wanted || return 1
+    packages="$(.venv-triton/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+    mkdir -p .venv-triton/backends/python
+    cp "$packages"/pytriton/tritonserver/backends/python/* "$packages"/pytriton/tritonserver/python_backend_stubs/3.11/* \
+        .venv-triton/backends/python/ 2>/dev/null || true
+    [ -x .venv-triton/backends/python/triton_python_backend_stub ] || return 1
+    echo "$wanted $("$python" --version)" > .venv-triton/.ready
+}
+
+# promtool: .promtool holds Prometheus' checker of rules, taken out of Debian's package: no server is installed.
+promtool() {
+    [ -x .promtool/usr/bin/promtool ] && return 0
+    type -P promtool >/dev/null && return 0
+    local folder
+    folder="$(mktemp -d)"
+    (cd "$folder" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb out) || return 1
+    mkdir -p .promtool/usr/bin
+    cp "$folder/out/usr/bin/promtool" .promtool/usr/bin/promtool
+    rm -rf "$folder"
+}

@@ -30,7 +30,20 @@ REPORT_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-COUNTED_PATHS = ("/v1/completions", "/v1/models", "/health", "/metrics", "/report", "/dashboard")
+COUNTED_PATHS = (
+    "/v1/completions",
+    "/v1/chat/completions",
+    "/v1/fim/completions",
+    "/infill",
+    "/generate",
+    "/generate_stream",
+    "/v1/events",
+    "/v1/models",
+    "/health",
+    "/metrics",
+    "/report",
+    "/dashboard",
+)
 
 
 class Guard:
