@@ -16,7 +16,7 @@ class ServeConfig(Config):
     """How the model is served: where, how many requests at once, and what a request may ask for."""
 
     engine: Literal["ctranslate2", "torch", "http", "llamacpp", "triton"] = Field(
-        "ctranslate2", description="what computes the tokens; http and llamacpp are servers"
+        "ctranslate2", description="what computes the tokens; http, llamacpp and triton are servers"
     )
     engine_url: str = Field("", description="address of the engine's server, e.g. http://127.0.0.1:8000")
     engine_model: str = Field("", description="what the engine's server calls the model; empty: its only or first one")
@@ -69,5 +69,6 @@ class ServeConfig(Config):
         FeedbackConfig(), description="where completions and events are kept; nowhere when null"
     )
     rollout: str = Field("", description="registry that says which version answers whom: a folder or URL; empty: none")
+    channel: str = Field("everyone", description="rollout channel of callers whose API key names none")
     log_prompts: bool = Field(False, description="write prompts and answers to the log: code of people, in the clear")
     fim_order: FimOrder = Field("suffix_first", description="fill-in-the-middle layout when a request does not say")
