@@ -52,6 +52,7 @@ class Group:
         self._folders = {controller: parent / name for controller, parent in hierarchy.parents.items()}
         for folder in self._distinct():
             folder.mkdir()
+        self._readings: dict[Path, int] = {}
         self._killed_before = 0
         self._full = False
 
@@ -92,14 +93,14 @@ class Group:
     def cpu_seconds(self) -> float:
         """Of all processes that were ever in the group."""
         if self._hierarchy.version == 2:
-            return _field(self._folders["memory"] / "cpu.stat", "usage_usec") / 1e6
-        return int((self._folders["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
+            return _field(self._read(self._folders["memory"] / "cpu.stat"), "usage_usec") / 1e6
+        return int(self._read(self._folders["cpuacct"] / "cpuacct.usage")) / 1e9
 
     def peak_bytes(self) -> int:
         """Of the step (version 1), of the program so far (version 2; 0 before Linux 5.19)."""
         name = "memory.peak" if self._hierarchy.version == 2 else "memory.max_usage_in_bytes"
         with suppress(FileNotFoundError):
-            return int((self._folders["memory"] / name).read_text())
+            return int(self._read(self._folders["memory"] / name))
         return 0
 
     def out_of_memory(self) -> bool:
@@ -108,7 +109,7 @@ class Group:
 
     def _killed(self) -> int:
         name = "memory.events" if self._hierarchy.version == 2 else "memory.oom_control"
-        return _field(self._folders["memory"] / name, "oom_kill")
+        return _field(self._read(self._folders["memory"] / name), "oom_kill")
 
     def pids(self) -> list[int]:
         """Of the processes that run now."""
@@ -116,8 +117,16 @@ class Group:
 
     def close(self) -> None:
         """Kill what is left (there should be nothing) and remove the group."""
+        while self._readings:
+            os.close(self._readings.popitem()[1])
         for folder in self._distinct():
             _remove(folder)
+
+    def _read(self, file: Path) -> str:
+        """What it says now. It is opened once: programs are short, and it is read several times for each."""
+        if file not in self._readings:
+            self._readings[file] = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(self._readings[file], 65536, 0).decode()
 
     def _distinct(self) -> list[Path]:
         return list(dict.fromkeys(self._folders.values()))
@@ -238,9 +247,9 @@ def _remove(folder: Path) -> None:
                        advice="see which processes are in its cgroup.procs")  # fmt: skip
 
 
-def _field(file: Path, name: str) -> int:
-    """A number from a file of lines "name number"; 0 where there is none."""
-    for line in file.read_text().splitlines():
+def _field(text: str, name: str) -> int:
+    """A number from lines "name number"; 0 where there is none."""
+    for line in text.splitlines():
         key, _, value = line.partition(" ")
         if key == name:
             return int(value)

@@ -1,9 +1,10 @@
 """Warm interpreters: contained processes that fork a child for each Python program, instead of starting all anew.
 
 harness ── sh ─exec─ setpriv ─exec─ bwrap        as for any program, see `contained`
-                                      └ python3  python_driver.py, which may make namespaces and has no filter
-                                          └ first process, in new namespaces
-                                              └ the program, without capabilities, filtered
+                                      └ unshare  a process namespace that python3 may enter again
+                                          └ python3  python_driver.py, which may make namespaces and has no filter
+                                              ├ number 1 of a new process namespace, which does nothing
+                                              └ the program, in there, without capabilities, filtered
 
 A worker has one control group, user id and network (a loopback of its own) for all its programs, one at a time;
 process, mount and message name spaces and all file systems that can be written are each program's own.
@@ -29,8 +30,10 @@ from ownlm.evaluate.sandbox.warm import WarmPool, Worker
 
 ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """Sets have the same order in every worker: the same program ends the same way."""
-_DRIVER = (files("ownlm.evaluate.sandbox") / "python_driver.py").read_text()
-_MEMORY, _PROCESSES = 32 * MIB, 1
+_DRIVER, _SAMPLE = (
+    (files("ownlm.evaluate.sandbox") / name).read_text() for name in ("python_driver.py", "python_sample.py")
+)
+_MEMORY, _PROCESSES = 32 * MIB, 2
 
 
 class PythonPool:
@@ -104,7 +107,8 @@ class _Interpreter(Worker):
 
     def command(self, answers: int) -> list[str]:
         """See `Worker.command`."""
-        return [self._python, "-s", "-B", "-c", _DRIVER, filter_program(self._machine).hex(), str(answers)]
+        driver = [self._python, "-s", "-B", "-c", _DRIVER, filter_program(self._machine).hex(), str(answers), _SAMPLE]
+        return ["/usr/bin/unshare", "--pid", "--fork", "--", *driver]
 
     def bwrap_options(self, options: list[str]) -> list[str]:
         """It makes namespaces, and filters what it starts, not itself."""

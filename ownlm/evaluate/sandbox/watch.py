@@ -54,7 +54,7 @@ def watch(streams: Streams, limits: Limits, meter: Meter, cpu_before: float, kil
     """Until an answer or the end of all streams. At a limit everything is killed, which closes the streams."""
     started = time.monotonic()
     cut: How | None = None
-    look = started
+    look = started + _next_look(limits.cpu_seconds, meter)
     with selectors.DefaultSelector() as selector:
         for descriptor, text in zip(
             (*streams.output, streams.answers), (*streams.texts, streams.answered), strict=True
@@ -71,7 +71,7 @@ def watch(streams: Streams, limits: Limits, meter: Meter, cpu_before: float, kil
             elif now >= look:
                 remaining = limits.cpu_seconds - (meter.cpu_seconds() - cpu_before)
                 cut = "cpu" if remaining <= 0 else "memory" if meter.out_of_memory() else None
-                look = now + min(max(remaining / _CPUS, _SHORTEST_LOOK), meter.longest_look)
+                look = now + _next_look(remaining, meter)
             if cut is not None:
                 kill()
                 break
@@ -82,6 +82,11 @@ def watch(streams: Streams, limits: Limits, meter: Meter, cpu_before: float, kil
         while len(text) <= limits.output_bytes and _read(descriptor, text):
             pass
     return Watched(cut, streams.answered.decode(), time.monotonic() - started)
+
+
+def _next_look(remaining: float, meter: Meter) -> float:
+    """Seconds until as much CPU time can be used as remains, at most the meter's longest."""
+    return min(max(remaining / _CPUS, _SHORTEST_LOOK), meter.longest_look)
 
 
 def conclude(limits: Limits, streams: Streams, watched: Watched, meter: Meter, cpu_seconds: float) -> Ended | None:
