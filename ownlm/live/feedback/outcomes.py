@@ -19,8 +19,8 @@ def _least_known(column: str) -> str:
 
 
 UPSERT = (
-    f"INSERT INTO ownlm_outcomes (completion, choice, at, origin, person, accepted, dismissed, characters, "  # noqa: S608
-    f"{', '.join(_KEPT)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, {', '.join('?' for _ in _KEPT)}) "
+    f"INSERT INTO ownlm_outcomes (completion, choice, day, at, origin, person, accepted, dismissed, characters, "  # noqa: S608
+    f"{', '.join(_KEPT)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {', '.join('?' for _ in _KEPT)}) "
     f"ON CONFLICT (completion, choice) DO UPDATE SET "
     f"{', '.join([*map(_greater, ('accepted', 'dismissed', 'characters')), *map(_least_known, _KEPT)])}"
 )

@@ -13,7 +13,7 @@ from ownlm.live.feedback.event import SCHEMA
 from ownlm.live.feedback.identity import Identity
 from ownlm.live.feedback.outcomes import UPSERT, outcome_of
 from ownlm.live.feedback.rows import CompletionRow, EventRow
-from ownlm.live.feedback.schema import ORIGIN_FIELDS
+from ownlm.live.feedback.schema import DAY_MS, ORIGIN_FIELDS
 
 T = TypeVar("T")
 Verdict = Literal["stored", "unknown", "no choice"]
@@ -24,9 +24,9 @@ MOST_ORIGINS = 20_000
 OTHER = "(other)"
 _AT_ONCE = 500
 _COMPLETION = (
-    "INSERT INTO ownlm_completions (id, schema, at, origin, person, bucket, lengths, prompt_tokens, generated_tokens, "
-    "first_s, total_s, first_bucket, total_bucket, outcome) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO ownlm_completions (id, schema, day, at, origin, person, bucket, lengths, prompt_tokens, "
+    "generated_tokens, first_s, total_s, first_bucket, total_bucket, outcome) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 _TEXT = (
     "INSERT INTO ownlm_texts (id, prefix, skipped, after, path, texts) VALUES (?, ?, ?, ?, ?, ?) "
@@ -146,14 +146,14 @@ class Store:
                 place = (number, event.choice)
                 told = (SCHEMA, event.at, event.elapsed_s, event.retained, event.accepted)
                 rows.append((*place, event.kind, event.view, event.after_ms, *told))
-                outcomes.append((*place, at, origin, person, *outcome_of(event, lengths[event.choice])))
+                outcomes.append((*place, at // DAY_MS, at, origin, person, *outcome_of(event, lengths[event.choice])))
         self.database.run_many(_EVENT, _sorted(rows))
         self.database.run_many(UPSERT, sorted(outcomes))
         return verdicts
 
     def _columns(self, row: CompletionRow) -> tuple[object, ...]:
         return (
-            *(row.id, SCHEMA, row.at, self._origins[self._origin(row)], row.person, row.bucket),
+            *(row.id, SCHEMA, row.at // DAY_MS, row.at, self._origins[self._origin(row)], row.person, row.bucket),
             *(",".join(map(str, row.lengths)), row.prompt_tokens, row.generated_tokens),
             *(row.first_s, row.total_s, row.first_bucket, row.total_bucket, row.outcome),
         )
@@ -203,12 +203,12 @@ class Store:
         Returns:
             How many that were; there may be more as long as it is not 0: no writer shall wait for all of them.
         """
-        return self._delete_some("at < ?", at)
+        return self._delete_some("day <= ? AND at < ?", at // DAY_MS, at)
 
-    def _delete_some(self, which: str, value: object) -> int:
+    def _delete_some(self, which: str, *values: object) -> int:
         with self.database.transaction():
             sql = f"SELECT number, id FROM ownlm_completions WHERE {which} LIMIT {_AT_ONCE}"  # noqa: S608
-            rows = self.database.query(sql + self.database.locked, (value,))
+            rows = self.database.query(sql + self.database.locked, values)
             numbers, ids = [(number,) for number, _ in rows], [(id_,) for _, id_ in rows]
             self.database.run_many("DELETE FROM ownlm_texts WHERE id = ?", ids)
             self.database.run_many("DELETE FROM ownlm_events WHERE completion = ?", numbers)
