@@ -24,6 +24,7 @@ from ownlm.serve.feedback import Feedback, NoFeedback
 from ownlm.serve.following import Keeper
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.guard import Guard
+from ownlm.serve.limits import RateLimit
 from ownlm.serve.loading import load_version
 from ownlm.serve.model import ServedModel
 from ownlm.serve.pages import Reports, pages_router
@@ -93,6 +94,7 @@ def app_for(
         router=router,
         feedback=feedback or NoFeedback(),
         keys=KeyFile(Path(config.keys)) if config.keys else NoKeys(),
+        limits=RateLimit(config.rate),
     )
     keeper = Keeper(gateway, following) if following is not None else None
     dashboard = Dashboard(gateway, panels)

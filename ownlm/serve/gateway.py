@@ -37,11 +37,7 @@ class Gateway:
     metrics: Metrics = field(default_factory=Metrics)
     history: History = field(default_factory=History)
     keys: Keys = field(default_factory=NoKeys)
-
-    @cached_property
-    def limits(self) -> RateLimit:
-        """How often one caller may ask."""
-        return RateLimit(self.config.rate)
+    limits: RateLimit = field(default_factory=RateLimit)
 
     @cached_property
     def answering(self) -> Answering:

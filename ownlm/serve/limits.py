@@ -28,7 +28,7 @@ class RateLimit:
         RecipeError: it is no rate.
     """
 
-    def __init__(self, rate: str) -> None:
+    def __init__(self, rate: str = "") -> None:
         self._rate = rate
         self._limiter: RateLimiter | None = None
         if not rate:

@@ -9,14 +9,33 @@ from ownlm.serve.engines.base import GenerationRequest, GenerationStep, OnStep, 
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 
+class Turnstile:
+    """A gate that lets so many steps through, and the others once it is open."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+        self._open = threading.Event()
+
+    def wait(self, timeout: float) -> bool:
+        if self._left > 0:
+            self._left -= 1
+            return True
+        return self._open.wait(timeout)
+
+    def set(self) -> None:
+        self._open.set()
+
+
 class ScriptedEngine:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.ids = vocabulary.encode("hello")
         self.vocabulary = vocabulary
         self.requests: list[GenerationRequest] = []
         self.steps = 0
-        self.gate: threading.Event | None = None
+        self.gate: threading.Event | Turnstile | None = None
         """When set, each step waits for it."""
+        self.failures: list[Exception] = []
+        """Raised before the first step, one a request."""
         self.error: Exception | None = None
         """When set, raised after the first step."""
         self.ended = threading.Event()
@@ -31,6 +50,8 @@ class ScriptedEngine:
 
     def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
         self.requests.append(request)
+        if self.failures:
+            raise self.failures.pop(0)
         try:
             for choice in range(request.choices):
                 self._choice(request, choice, on_step)
