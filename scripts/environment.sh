@@ -115,3 +115,20 @@ promtool() {
     cp "$folder/out/usr/bin/promtool" .promtool/usr/bin/promtool
     rm -rf "$folder"
 }
+
+# clients: real clients of the gateway's protocols that cannot live in .venv. .clients/node holds Tabby's agent, the
+# program behind its editor plugins; .clients/python Hugging Face's `text-generation`, which wants an older huggingface_hub.
+clients() {
+    local wanted
+    wanted="tabby-agent@1.5.0 text-generation==0.7.0 huggingface_hub==0.36.2"
+    if grep -qxF "$wanted $("$python" --version)" .clients/.ready 2>/dev/null; then return 0; fi
+    command -v node >/dev/null && command -v npm >/dev/null || debian nodejs npm || return 1
+    say "Setting up .clients (once; some 100 MB on disk)"
+    rm -rf .clients
+    mkdir -p .clients/node
+    npm install --prefix .clients/node --no-save --no-audit --no-fund --ignore-scripts --silent "${wanted%% *}" || return 1
+    "$python" -m venv .clients/python || return 1
+    # shellcheck disable=SC2086 # one word a package
+    .clients/python/bin/python -m pip install --quiet --quiet --disable-pip-version-check ${wanted#* } || return 1
+    echo "$wanted $("$python" --version)" > .clients/.ready
+}
