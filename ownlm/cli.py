@@ -1,6 +1,6 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete
+ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete · rollout
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ownlm import __version__
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import OwnlmError, RecipeError, StorageError
 from ownlm.evaluating import evaluation
+from ownlm.rolling_out import rollout
 from ownlm.serving_commands import gateway
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ training = typer.Typer(no_args_is_help=True, help="Look into a training run, or 
 app.add_typer(training, name="train")
 app.add_typer(evaluation, name="eval")
 app.add_typer(gateway, name="serve")
+app.add_typer(rollout, name="rollout")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,6 +61,7 @@ def serve_run(out: Console, store: Store, record: RunRecord, recipe: Recipe, *, 
     with ExitStack() as stack:
         feedback = _feedback(stack, recipe.serve, store)
         router = _router(recipe.serve, store, export, recipe.name)
+        _watch(stack, recipe.serve, store)
         server = stack.enter_context(
             running_server(
                 export.path,
@@ -137,6 +139,21 @@ def _router(settings: ServeConfig, store: Store, export: Artifact, name: str) ->
         fallback=Fallback(export.path.name, name, str(export.path)),
         channel=settings.channel,
     )
+
+
+def _watch(stack: ExitStack, settings: ServeConfig, store: Store) -> None:
+    """Have new versions taken back that break their guard-rails."""
+    if not settings.rollout or settings.feedback is None:
+        return
+    from ownlm.live.feedback.open import open_store
+    from ownlm.live.rollout.registry import open_registry
+    from ownlm.live.rollout.watch import Watch
+
+    kept = open_store(settings.feedback, store.home)
+    stack.callback(kept.database.close)
+    watching = Watch(open_registry(settings.rollout), kept, who=f"guard@{socket.gethostname()}")
+    watching.start()
+    stack.callback(watching.close)
 
 
 def _show_addresses(out: Console, url: str, name: str, *, report: bool) -> None:

@@ -130,7 +130,7 @@ def guard(state: RolloutState, channel: str, guards: GuardRails) -> Change:
     """Set when a new version is taken back by itself."""
     old = _channel(state, channel)
     new = old.model_copy(update={"guards": guards})
-    return Change(_with(state, channel, new), "guard", channel, _limits(old.guards), _limits(guards))
+    return Change(_with(state, channel, new), "guard", channel, old.guards.in_words(), guards.in_words())
 
 
 def note(state: RolloutState, channel: str, text: str) -> Change:
@@ -240,10 +240,3 @@ def _check_percent(percent: float) -> None:
 
 def _staged(version: str, percent: float) -> str:
     return version if percent == 100 else f"{version} ({percent:g} %)"
-
-
-def _limits(guards: GuardRails) -> str:
-    said = [f"errors {guards.errors:.3g}"] if guards.errors is not None else []
-    said += [f"p95 {guards.slow_s:g} s"] if guards.slow_s is not None else []
-    said += [f"acceptance -{guards.acceptance_drop:.3g}"] if guards.acceptance_drop is not None else []
-    return ", ".join(said) or "off"

@@ -21,16 +21,22 @@ class LastKnown:
 
     Args:
         path: where; None to keep nothing.
+        registry: its address; what was kept of another one does not count.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, registry: str) -> None:
+        self._path, self._registry = path, registry
 
     def keep(self, snapshot: Snapshot, key: bytes) -> None:
         """Write it whole; a disk that is full is told in the log and changes nothing else."""
         if self._path is None:
             return
-        body = {"revision": snapshot.revision, "key": key.hex(), "state": snapshot.state.model_dump(mode="json")}
+        body = {
+            "registry": self._registry,
+            "revision": snapshot.revision,
+            "key": key.hex(),
+            "state": snapshot.state.model_dump(mode="json"),
+        }
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +58,8 @@ class LastKnown:
             return None
         try:
             body = json.loads(self._path.read_text(encoding="utf-8"))
+            if body["registry"] != self._registry:
+                return None
             key = bytes.fromhex(body["key"])
             Bucketing(key)
             state = RolloutState.model_validate(body["state"])

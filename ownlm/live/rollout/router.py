@@ -68,7 +68,8 @@ class ChannelRouter:
         fallback: Fallback | None = None,
         channel: str = DEFAULT_CHANNEL,
     ) -> None:
-        self._registry, self._known, self._fallback, self._channel = registry, LastKnown(known), fallback, channel
+        self._registry, self._fallback, self._channel = registry, fallback, channel
+        self._known = LastKnown(known, registry.log.where)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

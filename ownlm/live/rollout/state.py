@@ -68,6 +68,14 @@ class GuardRails(Part):
     least: Annotated[int, Field(ge=1)] = 50
     watch_s: Annotated[float, Field(gt=0)] = 7 * 86_400.0
 
+    def in_words(self) -> str:
+        """What is allowed."""
+        said = [f"errors up to {self.errors:.2%}"] if self.errors is not None else []
+        said += [f"p95 up to {self.slow_s:g} s"] if self.slow_s is not None else []
+        if self.acceptance_drop is not None:
+            said.append(f"acceptance down by {100 * self.acceptance_drop:g} points")
+        return ", ".join(said) or "off"
+
 
 class Channel(Part):
     """What the users of a channel get.

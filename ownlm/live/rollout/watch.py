@@ -101,7 +101,7 @@ class Watch:
     def _watched(self, switch: Switch, state: RolloutState) -> Watched:
         guards, seen = state.channels[switch.channel].guards, self._seen[switch]
         where: Where = {"channel": switch.channel, "version": switch.new}
-        groups = sums(self._store, (), where=where, since=switch.since, count=["answers", "latencies"])
+        groups = sums(self._store, (), where=where, since=switch.since)
         total = _block(groups.get((), Sums()), guards.slow_s)
         # What came since the look before: answers that took long are stored after later ones, so totals are compared.
         block = Block(*(max(0, now - then) for now, then in zip(_counts(total), _counts(seen.total), strict=True)))
@@ -114,7 +114,7 @@ class Watch:
         if not version:
             return {}
         where: Where = {"channel": switch.channel, "version": version}
-        groups = sums(self._store, ("user",), where=where, since=switch.since, count=["outcomes"])
+        groups = sums(self._store, ("user",), where=where, since=switch.since, latencies=False)
         return {user: (one.shown, one.accepted) for (user,), one in groups.items() if user}
 
     def _take_back(self, switch: Switch, why: str) -> bool:

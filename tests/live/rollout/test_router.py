@@ -182,7 +182,9 @@ def test_the_last_known_state_is_served_while_the_registry_is_gone(registry, tmp
     finally:
         router.close()
     assert router.health()["problems"] == []
-    known.write_text('{"revision": 1}')
+    assert ChannelRouter(open_registry(tmp_path / "another"), known=known).wanted() == {}, "what was known of another"
+    ChannelRouter(registry, known=known)
+    known.write_text(known.read_text().replace('"revision"', '"gone"'))
     (tmp_path / "registry").rename(tmp_path / "moved")
     (tmp_path / "registry").write_text("not a folder")
     with pytest.raises(StorageError, match="last known"):
