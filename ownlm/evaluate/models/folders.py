@@ -117,7 +117,7 @@ def of_ctranslate2(folder: Path, settings: ModelSettings, name: str | None = Non
             advice="export the model by ownlm, or serve it and name the server's address",
         )
     threads = settings.threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-    config = ServeConfig(device=settings.device, parallel=min(64, threads))
+    config = ServeConfig(device=settings.device, parallel=min(64, threads), prefix_cache_mb=0)  # the same shapes always
     served = load_folder(folder, config, settings.name or name)
     identity = {
         "kind": "CTranslate2 folder",

@@ -13,8 +13,11 @@ Three ways to pick a token, one loop:
 
 Log-probabilities are computed from the logits, before temperature, so they do not depend on how a token was picked.
 
-What it does not do: stop while it reads a prompt (there is no callback before the first token), and keep the state of
-earlier prompts (CTranslate2's `static_prompt` cache never forgets, so it cannot hold users' prompts).
+While a person types, the beginning of the prompt, which stays, is kept as CTranslate2's `static_prompt`
+(`static_prompts` says when, and how the engine is made to forget). Its sums then have other shapes: two tokens that are
+nearly a tie (1e-5 of a logit) may change places.
+
+What it does not do: stop while it reads a prompt (there is no callback before the first token).
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from typing import Any
 import numpy as np
 
 from ownlm.errors import ArtifactError, DependencyError, ServerError
+from ownlm.model.architecture import Architecture
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines import sampling
 from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, OnStep, TokenScore, never
+from ownlm.serve.engines.static_prompts import StaticPrompts
 
 SMALL_MODEL_BYTES = 64 * 2**20
 """Below this, a step is too short to be worth waking a second thread for: one thread decodes several times faster."""
@@ -55,18 +60,22 @@ class Ctranslate2Engine:
         self._tokens = _read_vocabulary(path)
         self._generator = _open_generator(path, config)
         # Byte-level tokens are strings to CTranslate2; ids are their places in vocabulary.json.
+        position = _bytes_of_a_position(path)
+        budget = int(config.prefix_cache_mb * 1e6) // position if position else 0
+        self._static = StaticPrompts(budget, self._forget)
 
     def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
         """See `Engine.generate`. `cancelled` is asked before the prompt is read; later `on_step` can end it."""
         if cancelled():
             return
-        if request.temperature <= 0:
-            self._greedy(request, on_step)
-        elif request.seed is None:
-            self._sampled(request, on_step)
-        else:
-            for choice in range(request.choices):
-                self._seeded(request, request.seed, choice, on_step)
+        with self._static.of(request.prompt) as static:
+            if request.temperature <= 0:
+                self._greedy(request, static, on_step)
+            elif request.seed is None:
+                self._sampled(request, static, on_step)
+            else:
+                for choice in range(request.choices):
+                    self._seeded(request, static, request.seed, choice, on_step)
 
     def score(self, tokens: Sequence[int], top_logprobs: int) -> list[TokenScore]:
         """See `Engine.score`. Holds len(tokens) x vocabulary floats while it runs."""
@@ -82,7 +91,12 @@ class Ctranslate2Engine:
         """See `Engine.close`."""
         self._generator.unload_model()
 
-    def _greedy(self, request: GenerationRequest, on_step: OnStep) -> None:
+    def _forget(self) -> None:
+        """The states of static prompts go with the model; there is no other way."""
+        self._generator.unload_model()
+        self._generator.load_model()
+
+    def _greedy(self, request: GenerationRequest, static: int, on_step: OnStep) -> None:
         alive = set(range(request.choices))
 
         def callback(step: Any) -> bool:
@@ -93,9 +107,9 @@ class Ctranslate2Engine:
                     alive.discard(choice)
             return not alive
 
-        self._run(request, request.prompt, request.max_tokens, callback, sampling_topk=1)
+        self._run(request, request.prompt, static, request.max_tokens, callback, sampling_topk=1)
 
-    def _sampled(self, request: GenerationRequest, on_step: OnStep) -> None:
+    def _sampled(self, request: GenerationRequest, static: int, on_step: OnStep) -> None:
         # Only the first choice's callback of a step is given the logits, so log-probabilities ask for one at a time.
         together = request.choices if request.top_logprobs is None else 1
         for first in range(0, request.choices, together):
@@ -108,6 +122,7 @@ class Ctranslate2Engine:
             self._run(
                 request,
                 request.prompt,
+                static,
                 request.max_tokens,
                 callback,
                 num_hypotheses=together,
@@ -116,7 +131,7 @@ class Ctranslate2Engine:
                 sampling_temperature=request.temperature,
             )
 
-    def _seeded(self, request: GenerationRequest, seed: int, choice: int, on_step: OnStep) -> None:
+    def _seeded(self, request: GenerationRequest, static: int, seed: int, choice: int, on_step: OnStep) -> None:
         sampler = sampling.SeededSampler(
             seed, choice, temperature=request.temperature, top_k=request.top_k, top_p=request.top_p
         )
@@ -138,6 +153,7 @@ class Ctranslate2Engine:
             self._run(
                 request,
                 tokens,
+                static,
                 request.max_tokens - len(chosen),
                 callback,
                 sampling_topk=1,
@@ -145,13 +161,22 @@ class Ctranslate2Engine:
             )
 
     def _run(
-        self, request: GenerationRequest, tokens: Sequence[int], max_tokens: int, callback: Any, **options: Any
+        self,
+        request: GenerationRequest,
+        tokens: Sequence[int],
+        static: int,
+        max_tokens: int,
+        callback: Any,
+        **options: Any,
     ) -> None:
+        """Continue `tokens`; the first `static` of them are, or become, a static prompt."""
         options.setdefault("return_logits_vocab", request.top_logprobs is not None)
+        if static:
+            options |= {"static_prompt": self._strings(tokens[:static]), "cache_static_prompt": True}
         relay = _Relay(callback)
         try:
             self._generator.generate_batch(
-                [self._strings(tokens)],
+                [self._strings(tokens[static:])],
                 max_length=max_tokens,
                 include_prompt_in_result=False,  # the prompt is read at once, not token by token
                 end_token=sorted(request.stop_ids),
@@ -204,6 +229,16 @@ def _read_vocabulary(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise ArtifactError(f"the engine's vocabulary cannot be read: {error}", where=file, advice=_REMAKE) from error
     return tokens
+
+
+def _bytes_of_a_position(path: Path) -> int:
+    """Of the keys and values CTranslate2 keeps of a token, in float32; 0 when the folder does not say."""
+    try:
+        described = json.loads((path / "ownlm.json").read_text(encoding="utf-8"))["architecture"]
+        architecture = Architecture.from_json(described)
+    except (OSError, ValueError, LookupError, TypeError, ArtifactError):
+        return 0
+    return 2 * 4 * architecture.layers * architecture.kv_heads * architecture.head_width
 
 
 def _open_generator(path: Path, config: ServeConfig) -> Any:
