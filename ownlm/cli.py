@@ -1,6 +1,7 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete · rollout
+ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete
+rollout · feedback
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from ownlm import __version__
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import OwnlmError, RecipeError, StorageError
 from ownlm.evaluating import evaluation
+from ownlm.experimenting import experiment
+from ownlm.feeding_back import feedback
 from ownlm.rolling_out import rollout
 from ownlm.serving_commands import gateway
 
@@ -36,6 +39,8 @@ app.add_typer(training, name="train")
 app.add_typer(evaluation, name="eval")
 app.add_typer(gateway, name="serve")
 app.add_typer(rollout, name="rollout")
+app.add_typer(experiment, name="experiment")
+app.add_typer(feedback, name="feedback")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 

@@ -50,7 +50,7 @@ def rows_of(table: pq.ParquetFile, names: list[str], groups: RowGroups | None = 
     chosen = range(table.num_row_groups) if groups is None else range(groups.first, groups.first + groups.count)
     for group in chosen:  # one at a time: a batch that runs into a damaged group would take rows before it along
         for batch in table.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names, use_threads=False):
-            yield from batch.to_pylist()
+            yield from batch.to_pylist(maps_as_pydicts="lossy")
 
 
 def groups_of(metadata: pq.FileMetaData, content: str) -> list[tuple[RowGroups, int]]:
@@ -122,7 +122,7 @@ def _fits(role: str, kind: pa.DataType, *, nested: bool) -> bool:
     from pyarrow import types
 
     if nested:
-        return bool(types.is_struct(kind))
+        return bool(types.is_struct(kind) or types.is_map(kind))
     if types.is_dictionary(kind):
         return _fits(role, kind.value_type, nested=False)
     if role == "id" or role.startswith("attributes."):

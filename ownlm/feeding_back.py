@@ -1,0 +1,168 @@
+"""`ownlm feedback`: what people did with completions; deletion by user; data for the next training."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ownlm.arguments import DEFAULT_HOME, AsJson, Home
+from ownlm.errors import RecipeError
+
+if TYPE_CHECKING:
+    from ownlm.live.feedback.report import Report
+    from ownlm.live.feedback.sums import Dimension
+    from ownlm.serve.feedback import FeedbackConfig
+
+feedback = typer.Typer(no_args_is_help=True, help="What people did with completions.")
+out = Console(highlight=False)
+
+StoreUrl = Annotated[
+    str, typer.Option("--store", help="A SQLite file or postgresql://...; below the home folder if left out.")
+]
+KeyFile = Annotated[str, typer.Option("--key", help="The key of users' names, if it does not lie beside the store.")]
+Since = Annotated[str, typer.Option(help="From when on: 12h, 30d, 8w, or a day such as 2026-11-01; all if empty.")]
+_UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+@feedback.command("report")
+def show_report(
+    since: Since = "30d",
+    by: Annotated[
+        str, typer.Option(help="Of version, channel, experiment, arm, language, suffix, client, protocol, week, day.")
+    ] = "language,version,channel,week",
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
+    store: StoreUrl = "",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Acceptance, kept characters and latency, by language, model, channel, week, ..., with 95 % intervals."""
+    from ownlm.live.feedback import report_page
+    from ownlm.live.feedback.open import open_store
+    from ownlm.live.feedback.report import report
+
+    names, begin = _dimensions(by), moment(since, time.time())
+    opened = open_store(_settings(store), home)
+    try:
+        found = report(opened, names, since=begin)
+    finally:
+        opened.close()
+    if html is not None:
+        report_page.write(
+            found, html, f"the last {since}" if since[-1:] in _UNITS else f"{since or 'the beginning'} on"
+        )
+    if as_json:
+        out.print(json.dumps(found.plain(), indent=1), markup=False, soft_wrap=True)
+        return
+    print_report(out, found)
+    if html is not None:
+        out.print(f"page  {html}", markup=False, soft_wrap=True)
+
+
+@feedback.command("forget")
+def forget_user(
+    user: Annotated[str, typer.Argument(help="The owner of an API key, or the name a client sends.")],
+    store: StoreUrl = "",
+    key: KeyFile = "",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Delete all completions and events of a user. What comes later is kept again: see serve.feedback.no_text_of."""
+    from ownlm.live.feedback.open import open_reader
+
+    opened, identity = open_reader(_settings(store, key), home)
+    try:
+        deleted = opened.forget(identity.person(user))
+    finally:
+        opened.close()
+    out.print(f"Deleted {deleted:,} completions with their events and texts.", markup=False)
+
+
+@feedback.command("export")
+def export_data(
+    to: Annotated[Path, typer.Option(help="The folder to write, which must be empty or not there.")],
+    since: Since = "",
+    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share of the pairs kept for validation.")] = 0.05,
+    store: StoreUrl = "",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Write accepted text in its context as documents, and pairs of accepted and dismissed text, for training."""
+    from ownlm.live.feedback.export import export
+    from ownlm.live.feedback.open import open_store
+
+    opened = open_store(_settings(store), home)
+    try:
+        made = export(opened, to, since=moment(since, time.time()), held_out=held_out)
+    finally:
+        opened.close()
+    out.print(f"{made.documents:,} documents  {to / 'documents.parquet'}", markup=False, soft_wrap=True)
+    out.print(f"{made.pairs:,} pairs, {made.held_out:,} more held out  {to / 'pairs'}", markup=False, soft_wrap=True)
+    out.print(f"\nTo train on the documents, add to a recipe's sources:\n{made.source}", markup=False, soft_wrap=True)
+
+
+def moment(text: str, now: float) -> float | None:
+    """The time that a text names, seconds since 1970; None for the empty text.
+
+    Raises:
+        RecipeError: it names none.
+    """
+    if not text:
+        return None
+    if (found := re.fullmatch(r"(\d{1,6})([hdw])", text)) is not None:
+        return now - int(found[1]) * _UNITS[found[2]]
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
+        advice = "Say 12h, 30d, 8w, or a day such as 2026-11-01."
+        raise RecipeError(f"This is no time: {text!r}.", where="--since", advice=advice) from None
+    return (day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp()
+
+
+def print_report(console: Console, found: Report) -> None:
+    """Print the figures, a table for each dimension."""
+    from rich.table import Table
+
+    from ownlm.live.feedback.report_page import HORIZON_NAMES, UNKNOWN, interval_text, milliseconds, percent
+
+    for title, lines in (("", [found.whole]), *found.parts.items()):
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column(title, overflow="fold")
+        for column in ("shown", "accepted", "rate", "95 %", "users", "characters", "kept", *HORIZON_NAMES.values(),
+                       "first p50", "p95", "whole p50", "p95"):  # fmt: skip
+            table.add_column(column, justify="right", no_wrap=True)
+        for line in lines:
+            figures = line.sums
+            counts = (figures.accepted_characters, figures.kept_characters)
+            times = [figures.latency(share, first_token=first) for first in (True, False) for share in (0.5, 0.95)]
+            table.add_row(
+                line.name or UNKNOWN,
+                *(f"{figures.shown:,}", f"{figures.accepted:,}", percent(figures.acceptance), interval_text(line)),
+                *(f"{line.users:,}", *(f"{count:,}" for count in counts)),
+                *(percent(figures.survival(horizon)) for horizon in HORIZON_NAMES),
+                *map(milliseconds, times),
+            )
+        console.print(table)
+        console.print()
+
+
+def _dimensions(text: str) -> list[Dimension]:
+    from ownlm.live.feedback.sums import DIMENSIONS
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in DIMENSIONS or name == "user"]
+    if wrong:
+        known = ", ".join(name for name in DIMENSIONS if name != "user")
+        raise RecipeError(f"A report knows no {', '.join(wrong)}.", where="--by", advice=f"Choose of {known}.")
+    return list(dict.fromkeys(names))  # type: ignore[arg-type]
+
+
+def _settings(store: str, key: str = "") -> FeedbackConfig:
+    from ownlm.serve.feedback import FeedbackConfig
+
+    # Not saved anywhere: a password in the URL is the caller's own business.
+    return FeedbackConfig.model_construct(**{**FeedbackConfig().model_dump(), "url": store, "key_file": key})
