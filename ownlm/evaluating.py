@@ -85,7 +85,7 @@ def run_suites(
     seed: Annotated[int, typer.Option(min=0, help="Other answers.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Problems of each language at most.")] = None,
     languages: Annotated[str | None, typer.Option(help="Only these, e.g. python,cpp.")] = None,
-    workers: Annotated[int, typer.Option(min=0, max=256, help="Programs at a time; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, max=256, help="Programs at a time; 0: by the number of cores.")] = 0,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Run answers even where nothing contains them.")] = False,
     likelihood: Annotated[
         bool, typer.Option("--likelihood/--no-likelihood", help="Also grade references against wrong answers.")
@@ -102,6 +102,7 @@ def run_suites(
     """Ask a model a suite's problems, run its answers in a sandbox, and say how many are right."""
     from ownlm.evaluate import printing
     from ownlm.evaluate.asking import settings_of, suites_of, tracking_of
+    from ownlm.evaluate.judge import programs_at_a_time
     from ownlm.evaluate.session import Session, carry_out_session
     from ownlm.pipeline.progress import progress_for
     from ownlm.pipeline.store import Store
@@ -124,7 +125,7 @@ def run_suites(
         settings_of(settings or []),
         folder,
         unsafe,
-        workers or usable_cores(),
+        workers or programs_at_a_time(usable_cores()),
         likelihood,
         tracking_of(mlflow=mlflow, mlflow_uri=mlflow_uri, wandb=wandb),
     )

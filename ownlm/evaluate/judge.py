@@ -37,18 +37,23 @@ _CUT: dict[How, Status] = {
 }  # fmt: skip
 
 
+def programs_at_a_time(cores: int) -> int:
+    """Half as many again as there are cores: a program waits while the kernel makes and clears its namespaces."""
+    return cores + (cores + 1) // 2
+
+
 class Judge:
     """Runs test programs. What it keeps warm ends with it, with `close`, or with the process.
 
     Args:
         sandbox: where programs run. Interpreters and compilers are kept warm where it contains programs.
-        workers: programs at a time; None for one a core.
+        workers: programs at a time; None for `programs_at_a_time`.
         warm: whether anything is kept warm; without, every program starts its own tools.
     """
 
     def __init__(self, sandbox: Sandbox, workers: int | None = None, *, warm: bool = True) -> None:
         self._sandbox = sandbox
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers or programs_at_a_time(os.cpu_count() or 1)
         self._warm = _Warm(sandbox) if warm and isinstance(sandbox, BubblewrapSandbox) else None
         self.close = weakref.finalize(self, self._warm.close if self._warm else lambda: None)
 
