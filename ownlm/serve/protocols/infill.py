@@ -95,7 +95,7 @@ def infill_router(gateway: Gateway) -> APIRouter:
         rendering = _Rendering(asked, answer, arrived)
         if asked.stream:
             return stream(gateway, answer, INFILL, rendering.piece, rendering.end)
-        return await whole(answer, request, rendering.whole)
+        return await whole(answer, request, rendering.whole, rendering.seen)
 
     @router.get("/props", **documented("What the server is (llama.cpp).", answer=PropsJson))
     async def props(request: Request) -> Response:
@@ -150,9 +150,12 @@ class _Rendering:
         self._clock = _Clock(arrived)
         self._choice = ChoiceText(0)
 
-    def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
-        """The whole answer. Its pieces came all at once: reading is not told from writing."""
+    def seen(self, piece: Piece) -> None:
+        """A piece came."""
         self._clock.tick()
+
+    def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
+        """The whole answer."""
         return _chosen(self._final(choices[0]), self._asked)
 
     def piece(self, piece: Piece) -> bytes:
@@ -161,9 +164,8 @@ class _Rendering:
         self._choice.add(piece)
         if not piece.text:
             return b""
-        usage = self._answer.usage
         shown = {"index": 0, "content": piece.text, "tokens": [], "stop": False, "id_slot": 0}
-        return event({**shown, "tokens_predicted": usage.generated, "tokens_evaluated": usage.prompt})
+        return event({**shown, "tokens_evaluated": self._answer.usage.prompt})
 
     def end(self) -> bytes:
         """The last event: everything but the text."""

@@ -46,10 +46,31 @@ class ChoiceText:
         self.finish = piece.finish or self.finish
 
 
-async def whole(answer: Answer, request: Request, render: Callable[[list[ChoiceText]], Any]) -> Response:
-    """The whole answer as JSON, or nothing when the client leaves first."""
+def unwatched(piece: Piece) -> None:
+    """Nobody wants to see the pieces."""
+
+
+async def whole(
+    answer: Answer,
+    request: Request,
+    render: Callable[[list[ChoiceText]], Any],
+    on_piece: Callable[[Piece], None] = unwatched,
+) -> Response:
+    """The whole answer as JSON, or nothing when the client leaves first.
+
+    Args:
+        answer: what is told.
+        request: whose client may leave.
+        render: the JSON of all choices.
+        on_piece: sees each piece when it comes.
+    """
     choices = [ChoiceText(index) for index in range(answer.choices)]
-    if not await answer.whole(request, lambda piece: choices[piece.choice].add(piece)):
+
+    def add(piece: Piece) -> None:
+        on_piece(piece)
+        choices[piece.choice].add(piece)
+
+    if not await answer.whole(request, add):
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     return JSONResponse(render(choices))
 

@@ -307,7 +307,7 @@ def test_an_internal_error_in_a_stream_is_an_event(scripted: ServedModel, engine
     assert "[DONE]" not in answer.text
 
 
-def test_a_full_queue_is_503_and_says_when_to_come_back(scripted: ServedModel, engine: ScriptedEngine) -> None:
+def test_a_full_queue_is_429_and_says_when_to_come_back(scripted: ServedModel, engine: ScriptedEngine) -> None:
     engine.gate = threading.Event()
 
     async def crowd() -> list[httpx.Response]:
@@ -326,8 +326,8 @@ def test_a_full_queue_is_503_and_says_when_to_come_back(scripted: ServedModel, e
             return await asyncio.gather(*asked)
 
     answers = asyncio.run(crowd())
-    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 503, 503]
-    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429, 429]
+    refused = next(answer for answer in answers if answer.status_code == 429)
     assert int(refused.headers["retry-after"]) >= 1
     assert refused.json()["error"]["code"] == "server_busy"
 

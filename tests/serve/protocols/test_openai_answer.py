@@ -7,22 +7,23 @@ from hypothesis import strategies as st
 
 from ownlm.serve.answering import Usage
 from ownlm.serve.completion import Piece, ScoredToken
-from ownlm.serve.protocols.openai_answer import Heading, WholeChoice, choice_json, event, logprobs_json, usage_json
+from ownlm.serve.protocols.openai_answer import Heading, choice_json, logprobs_json, usage_json
+from ownlm.serve.protocols.rendering import ChoiceText, event
 
 TOKEN = ScoredToken("ab", 3, -0.5, {"ab": -0.5, "c": -1.0})
 
 
 @given(st.lists(st.text(max_size=5), max_size=8))
 def test_a_whole_choice_is_its_pieces_joined(texts: list[str]) -> None:
-    choice = WholeChoice(2)
+    choice = ChoiceText(2)
     for text in texts:
         choice.add(Piece(2, text, [TOKEN]))
     choice.add(Piece(2, finish="length"))
-    answer = choice.json(with_logprobs=True)
-    assert answer["text"] == "".join(texts)
-    assert answer["finish_reason"] == "length"
+    assert choice == ChoiceText(2, "".join(texts), [TOKEN] * len(texts), "length")
+    answer = choice_json(2, choice.text, choice.tokens, choice.finish)
+    assert answer["logprobs"] is not None
     assert answer["logprobs"]["tokens"] == ["ab"] * len(texts)
-    assert choice.json(with_logprobs=False)["logprobs"] is None
+    assert choice_json(2, choice.text, None, choice.finish)["logprobs"] is None
 
 
 def test_log_probabilities_lie_side_by_side() -> None:
