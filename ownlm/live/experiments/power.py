@@ -25,8 +25,9 @@ _MANY = 1e9
 
 def deviation_of(ratio: Ratio) -> float:
     """s above, of one arm (or of all users there were before an experiment); nan when it is not known."""
-    value = float(np.sqrt(ratio.variance * ratio.users))
-    return value if np.isfinite(value) else float("nan")
+    with np.errstate(invalid="ignore"):  # nobody's variance is infinite
+        known = bool(np.isfinite(ratio.variance)) and float(ratio.users) > 0
+    return float(np.sqrt(ratio.variance * ratio.users)) if known else float("nan")
 
 
 def users_needed(lift: float, deviation: float, shares: tuple[float, float] = (0.5, 0.5), alpha: float = 0.05) -> int:
