@@ -108,7 +108,8 @@ def mismatch(repetitions: int) -> None:
     print(f"\n{'users in B, of 2,000 (half is right)':40s} {'alarms':>8}")
     for share in (0.5, 0.49, 0.47, 0.45, 0.4):
         arms = draw.random((repetitions, 2000)) < share
-        alarms = np.mean([mismatch_p(row.tolist(), (0.5, 0.5)) < ALPHA for row in arms.astype(int)])
+        joined = np.stack([~arms, arms], axis=-1).astype(int).tolist()
+        alarms = np.mean([mismatch_p(one, (0.5, 0.5)) < ALPHA for one in joined])
         print(f"{share:40.0%} {alarms:8.1%}", flush=True)
 
 

@@ -164,7 +164,7 @@ def show(registry_at: RegistryAt = None, as_json: AsJson = False, home: Home = D
     for name, one in snapshot.state.experiments.items():
         if one.stopped is None:
             shares = f"A {one.a} {100 * (1 - one.share_b):g} %, B {one.b} {100 * one.share_b:g} %"
-            out.print(f"experiment {name} in {one.channel} since {_when(one.started)}: {shares}", markup=False)
+            out.print(f"experiment {name} in {one.channel} since {when(one.started)}: {shares}", markup=False)
     if _problem(snapshot):
         out.print(Text(f"! {_problem(snapshot)}", style="bold red"), soft_wrap=True)
 
@@ -196,7 +196,7 @@ def history(
             out.print(Text(f"{number:>4}  damaged: {one.what}", style="red"), soft_wrap=True)
             continue
         moved = f"{one.before or 'nothing'} -> {one.after or 'nothing'}" if one.action != "note" else one.after
-        line = f"{number:>4}  {_when(one.at)}  {one.who}  {one.action} {one.channel}: {moved}"
+        line = f"{number:>4}  {when(one.at)}  {one.who}  {one.action} {one.channel}: {moved}"
         out.print(Text(line + (f"  ({one.why})" if one.why else "")), soft_wrap=True)
 
 
@@ -280,10 +280,10 @@ def _only(state: RolloutState, what: str, fits: Callable[[Channel], bool]) -> st
 
 def _lines(state: RolloutState, channel: Channel) -> list[tuple[str, str]]:
     version = state.versions[channel.version]
-    lines = [("version", f"{channel.version} ({version.model}) since {_when(channel.since)}")]
+    lines = [("version", f"{channel.version} ({version.model}) since {when(channel.since)}")]
     if channel.stage is not None:
         stage = channel.stage
-        lines.append(("new", f"{stage.version} for {stage.percent:g} % of users since {_when(stage.since)}"))
+        lines.append(("new", f"{stage.version} for {stage.percent:g} % of users since {when(stage.since)}"))
         version = state.versions[stage.version]
     if channel.past:
         lines.append(("before", channel.past[-1]))
@@ -295,5 +295,6 @@ def _problem(snapshot: Snapshot) -> str:
     return str(snapshot.problem) if snapshot.problem is not None else snapshot.warning
 
 
-def _when(seconds: float) -> str:
+def when(seconds: float) -> str:
+    """A time in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -8,7 +8,7 @@ asymptotic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import exp, lgamma, log
 
 ALPHA = 0.01
@@ -32,16 +32,16 @@ def log_evidence(counts: Sequence[int], shares: Sequence[float]) -> float:
     return value
 
 
-def mismatch_p(arms: Sequence[int], shares: Sequence[float]) -> float:
-    """Always-valid p-value of a right assignment: the smallest so far.
+def mismatch_p(joined: Iterable[Sequence[int]], shares: Sequence[float]) -> float:
+    """Always-valid p-value of a right assignment: the smallest of all looks.
 
     Args:
-        arms: the arm of each user, in the order they came.
+        joined: users of each arm that came between one look and the next.
         shares: chances of each arm.
     """
     counts = [0] * len(shares)
     most = 0.0
-    for arm in arms:
-        counts[arm] += 1
+    for new in joined:
+        counts = [count + more for count, more in zip(counts, new, strict=True)]
         most = max(most, log_evidence(counts, shares))
     return exp(-most)
