@@ -84,7 +84,8 @@ streaming() {
 }
 
 # triton: .venv-triton holds the real tritonserver (out of nvidia-pytriton) and CTranslate2, which the tests of Triton
-# repositories start. It lives apart because it wants numpy 1. Its Python backend runs in Debian's Python 3.11.
+# repositories start. It lives apart because it wants numpy 1. Its Python backend runs in Debian's Python 3.11, which
+# looks for packages beside the backend.
 triton() {
     local wanted packages
     wanted="nvidia-pytriton==0.7.0 numpy==1.26.4 $(grep -E '^ctranslate2==' constraints.txt) pyyaml==6.0.3"
@@ -100,6 +101,7 @@ triton() {
     mkdir -p .venv-triton/backends/python
     cp "$packages"/pytriton/tritonserver/backends/python/* "$packages"/pytriton/tritonserver/python_backend_stubs/3.11/* \
         .venv-triton/backends/python/ 2>/dev/null || true
+    ln -s "$packages"/{numpy,numpy.libs,ctranslate2,ctranslate2.libs,yaml,_yaml} .venv-triton/backends/python/
     [ -x .venv-triton/backends/python/triton_python_backend_stub ] || return 1
     echo "$wanted $("$python" --version)" > .venv-triton/.ready
 }

@@ -37,7 +37,8 @@ class TritonExport(Config):
     """Triton model repositories: one for its Python backend, one for its vLLM backend."""
 
     quantization: Quantization = Field("float32", description="how the Python backend's weights are stored")
-    instances: int = Field(1, description="copies of the model the Python backend computes with", ge=1, le=64)
+    instances: int = Field(1, description="generations the Python backend computes at the same time", ge=1, le=64)
+    threads: int = Field(0, description="its CPU threads; 0: one for small models, else four", ge=0, le=256)
     gpu_memory: float = Field(0.5, description="share of a GPU's memory the vLLM backend takes", gt=0, le=1)
 
 

@@ -33,3 +33,7 @@ def open_engine(folder: Path, config: ServeConfig) -> Engine:
             from ownlm.serve.engines.llamacpp import LlamaCppEngine
 
             return LlamaCppEngine(folder, config)
+        case "triton":
+            from ownlm.serve.engines.triton import TritonEngine
+
+            return TritonEngine(folder, config)

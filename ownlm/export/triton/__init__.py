@@ -1,0 +1,1 @@
+"""Model repositories for Triton Inference Server: its Python backend, and its vLLM backend."""
