@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
+from ownlm.serve.connection import limited
 from ownlm.serve.model import ServedModel
 from ownlm.serve.server import bind
 
@@ -33,8 +34,11 @@ def serving(model: ServedModel, config: ServeConfig) -> Iterator[str]:
 @contextmanager
 def running_app(app: FastAPI) -> Iterator[str]:
     """An application on a real socket."""
-    with bind("127.0.0.1", 0) as listener:
-        running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    gateway = getattr(app.state, "gateway", None)  # other applications have none
+    config = ServeConfig() if gateway is None else gateway.config
+    with bind("127.0.0.1", 0, config.patience_s) as listener:
+        http = limited(config.patience_s, config.max_header_kb * 1000)
+        running = uvicorn.Server(uvicorn.Config(app, http=http, log_config=None, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
         eventually(lambda: running.started)
