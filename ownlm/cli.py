@@ -1,7 +1,7 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
 ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete
-rollout · feedback
+rollout · experiment · feedback
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def difference(a: Ratio, b: Ratio, *, expected: float, alpha: float = 0.05) -> D
     freedom = np.where(np.isfinite(freedom), np.maximum(freedom, _LEAST_FREEDOM), _LEAST_FREEDOM)
     value = b.value - a.value
     half = half_width(variance, freedom, expected, alpha)
-    known = np.isfinite(value) & np.isfinite(variance)
+    # No variance at all: all users were alike to the last digit, which is too few of them, not certainty.
+    known = np.isfinite(value) & np.isfinite(variance) & (variance > 0)
     return Difference(
         value,
         np.where(known, value - half, -np.inf),
@@ -82,7 +83,7 @@ def half_width(variance: ArrayLike, freedom: ArrayLike, expected: float, alpha: 
         alpha: see `difference`.
     """
     variance = np.asarray(variance, dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         ratio = variance / expected**2
         bound = np.sqrt((1 + ratio) * (np.log1p(1 / ratio) - 2 * np.log(alpha)))
         half: Floats = np.sqrt(variance) * _student(bound, np.asarray(freedom, dtype=np.float64))

@@ -66,6 +66,12 @@ def test_nothing_is_said_of_an_empty_arm():
     assert np.isposinf(found.high)
 
 
+def test_users_who_are_alike_to_the_last_digit_are_not_certainty():
+    found = difference(ratio_of([10.0] * 4, [5] * 4), ratio_of([20.0] * 4, [5] * 4), expected=0.05)
+    assert float(found.p) == 1.0
+    assert np.isposinf(found.high)
+
+
 def test_a_random_walk_is_looked_at_a_thousand_times_from_early_to_very_late():
     """The walk of differences without a difference, over seven decades of time: wrong at most alpha, and not never."""
     draw = np.random.default_rng(1)
