@@ -32,30 +32,29 @@ class HiddenLines(Config):
     seed: int = Field(0, ge=0, lt=2**63, description="which lines are taken")
 
 
-class HiddenBlocks(Config):
+class HiddenRegions(Config):
+    """Several lines of held-out code, hidden together."""
+
+    count: int = Field(100, ge=1, le=100_000, description="how many are hidden, one at a time, over all held-out files")
+    order: Order = Field("suffix_first", description="layout of the question")
+    min_lines: int = Field(1, ge=1, description="those of fewer lines are not asked")
+    max_lines: int = Field(30, ge=1, description="those of more lines are not asked")
+    max_tokens: int = Field(384, ge=1, description="tokens the model may write, at most half of its context")
+    suffix_share: float = Field(0.25, ge=0, le=0.9, description="part of the context given to the text after it")
+    examples: int = Field(5, ge=0, le=1000, description="how many the report shows, chosen by hash, not by success")
+    seed: int = Field(0, ge=0, lt=2**63, description="which ones are taken")
+
+
+class HiddenBlocks(HiddenRegions):
     """How well the model writes the inside of an if, a loop, a try of held-out code."""
 
-    count: int = Field(100, ge=1, le=100_000, description="blocks hidden, one at a time, spread over held-out files")
-    order: Order = Field("suffix_first", description="layout of the question")
     min_lines: int = Field(2, ge=1, description="blocks of fewer lines are not asked")
     max_lines: int = Field(15, ge=1, description="blocks of more lines are not asked")
     max_tokens: int = Field(256, ge=1, description="tokens the model may write, at most half of its context")
-    suffix_share: float = Field(0.25, ge=0, le=0.9, description="part of the context given to the text after the block")
-    examples: int = Field(5, ge=0, le=1000, description="blocks shown on the report, chosen by hash, not by success")
-    seed: int = Field(0, ge=0, lt=2**63, description="which blocks are taken")
 
 
-class HiddenBodies(Config):
+class HiddenBodies(HiddenRegions):
     """How well the model writes a function of held-out code from its head and documentation."""
-
-    count: int = Field(100, ge=1, le=100_000, description="bodies hidden, one at a time, spread over held-out files")
-    order: Order = Field("suffix_first", description="layout of the question")
-    min_lines: int = Field(1, ge=1, description="bodies of fewer lines are not asked")
-    max_lines: int = Field(30, ge=1, description="bodies of more lines are not asked")
-    max_tokens: int = Field(384, ge=1, description="tokens the model may write, at most half of its context")
-    suffix_share: float = Field(0.25, ge=0, le=0.9, description="part of the context given to the text after the body")
-    examples: int = Field(5, ge=0, le=1000, description="bodies shown on the report, chosen by hash, not by success")
-    seed: int = Field(0, ge=0, lt=2**63, description="which bodies are taken")
 
 
 class Repository(Config):

@@ -17,7 +17,7 @@ from ownlm.evaluate.company.asking import (
     shown_example,
     sure_scores,
 )
-from ownlm.evaluate.company.config import LANGUAGES, HiddenBlocks, HiddenBodies
+from ownlm.evaluate.company.config import LANGUAGES, HiddenRegions
 from ownlm.evaluate.company.question import Question, spread
 from ownlm.evaluate.company.regions import cut, questions_in
 from ownlm.evaluate.documents import texts_of
@@ -31,9 +31,7 @@ BEFORE_LINES = 8
 """Of the text before an example."""
 
 
-def read_questions(
-    reader: ShardReader, vocabulary: Vocabulary, what: What, settings: HiddenBlocks | HiddenBodies
-) -> list[Question]:
+def read_questions(reader: ShardReader, vocabulary: Vocabulary, what: What, settings: HiddenRegions) -> list[Question]:
     """Blocks or bodies of a split; none where no file has one.
 
     Files are parsed in an order by hash until so many have one as are wanted: the rest could not be asked any more.
@@ -78,7 +76,7 @@ def summarize(answers: Sequence[Answer], questions: Sequence[Question]) -> dict[
 
 
 def examples(
-    questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], settings: HiddenBlocks | HiddenBodies
+    questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], settings: HiddenRegions
 ) -> list[dict[str, object]]:
     """Some questions with all answers."""
     drawn = drawn_examples(questions, settings.examples, settings.seed)

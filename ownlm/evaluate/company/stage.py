@@ -7,7 +7,7 @@ from typing import Any
 
 from ownlm.evaluate.company import hidden_lines, hidden_regions
 from ownlm.evaluate.company.asking import ask_all, by_language, entries_of
-from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines, RepositoryTests
+from ownlm.evaluate.company.config import HiddenBlocks, HiddenBodies, HiddenLines, HiddenRegions, RepositoryTests
 from ownlm.evaluate.company.prompts import Prompts
 from ownlm.evaluate.company.repository_tests import RepositoryJudge
 from ownlm.evaluate.rivals import Rival
@@ -78,7 +78,7 @@ class HiddenParts:
             lambda questions: ask_all("bodies", questions, entries, prompts, hidden_regions.judge, self._progress)
         )
 
-    def _regions(self, what: hidden_regions.What, many: str, settings: HiddenBlocks | HiddenBodies) -> dict[str, Any]:
+    def _regions(self, what: hidden_regions.What, many: str, settings: HiddenRegions) -> dict[str, Any]:
         reader = self._reader
         questions = [] if reader is None else hidden_regions.read_questions(reader, self._vocabulary, what, settings)
         if not questions:
