@@ -1,221 +1,239 @@
-"""What the gateway costs on top of its engine, and what a seed costs on top of that.
+"""What serving costs: engines alone, a person who types, many users over HTTP, cancelled requests.
 
-    python benchmarks/serve.py [EXPORT]       # an export artifact; without it, a 3M model with random weights
+    python benchmarks/serve.py [PART ...] [--export EXPORT | --shape 111m] [--threads 2] [--folder DIR]
 
-Every round asks each way the same question, one after the other, so that a noisy machine disturbs all alike; the
-median of the rounds is printed. The rival is the bare CTranslate2 call with the same prompt and the same threads.
+Parts (all, if none is named):
+
+    bound     how fast this machine reads memory: what a token costs at least
+    bare      first token and tokens after it, of a prompt nobody has read before
+    typing    a real file typed character by character; a request after each pause of --debounce seconds
+    users     1, 4, 16 people through the gateway, beside the same engine called without it; lost and doubled answers
+    cancel    tokens and passes computed after nobody waits any more, counted
+
+Contenders take turns, request by request, so that a noisy machine disturbs all alike. `--llama-cpp URL` adds a running
+llama.cpp server (give it the same threads). Tables are Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import random
 import statistics
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
+from serve_contenders import SHAPES, Contender, bare_ctranslate2, llama_cpp, ours, percentiles, random_export
+from serve_users import users
 
-from ownlm.serve.call import CompletionOptions
-from ownlm.serve.completion import Piece, complete
 from ownlm.serve.config import ServeConfig
-from ownlm.serve.model import ServedModel, load_model
-from ownlm.serve.server import running_server
+from ownlm.serve.engines.base import Engine, GenerationRequest, GenerationStep
+from ownlm.serve.engines.open import open_engine
+from ownlm.serve.prompt.build import PromptBuilder
 from ownlm.tokens.vocabulary.load import Vocabulary
 
-CODE = Path(json.__file__).with_name("decoder.py").read_text(encoding="utf-8")
-Timing = tuple[float, float, int]
-"""Seconds to the first token, seconds in all, tokens."""
+PARTS = ("bound", "bare", "typing", "users", "cancel")
+TYPED_FILE = Path(json.__file__).with_name("decoder.py")
 
 
-def random_export(folder: Path) -> Path:
-    """A 3M model with random weights and a vocabulary of 4096, in the layout of an export artifact."""
-    from ctranslate2.converters import TransformersConverter
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+def bandwidth(options: argparse.Namespace) -> float:
+    """Bytes a second of a plain read by all threads; prints that and a matrix-vector product's."""
+    import numpy as np
+    import torch
 
-    from ownlm.tokens.vocabulary.special import SpecialTokens
-
-    source = folder / "huggingface"
-    source.mkdir()
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=4096,
-        special_tokens=list(SpecialTokens().names),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train([str(file) for file in sorted(Path(json.__file__).parents[1].glob("*.py"))[:120]], trainer)
-    tokenizer.save(str(source / "tokenizer.json"))
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=192,
-        num_hidden_layers=6,
-        intermediate_size=512,
-        num_attention_heads=3,
-        max_position_embeddings=1024,
-        bos_token_id=0,
-        eos_token_id=0,
-        tie_word_embeddings=True,
-        initializer_range=0.05,
-    )
-    LlamaForCausalLM(config).save_pretrained(source)
-    end = SpecialTokens().names[0]
-    PreTrainedTokenizerFast(
-        tokenizer_file=str(source / "tokenizer.json"), bos_token=end, eos_token=end
-    ).save_pretrained(source)
-    out = folder / "ctranslate2"
-    TransformersConverter(str(source), copy_files=["tokenizer.json"]).convert(str(out))
-    (out / "ownlm.json").write_text(json.dumps({"name": "random-3m", "context": 1024}))
-    return folder
+    torch.set_num_threads(options.threads)
+    numbers = torch.ones(112_000_000)
+    matrix, vector = numbers.view(-1, 1000), torch.ones(1000)
+    array = numbers.numpy()
+    ways: dict[str, Callable[[], Any]] = {
+        "sum of 448 MB, torch, all threads": numbers.sum,
+        "matrix times vector, torch, all threads": lambda: matrix @ vector,
+        "matrix times vector, numpy": lambda: array.reshape(-1, 1000) @ np.ones(1000, dtype=np.float32),
+    }
+    print("\n| plain read | GB/s |\n|---|---|")
+    found = {}
+    for name, way in ways.items():
+        way()
+        seconds = statistics.median(seconds_of(way) for _ in range(7))
+        found[name] = array.nbytes / seconds
+        print(f"| {name} | {found[name] / 1e9:.1f} |")
+    return max(found.values())
 
 
-def bare(generator: Any, names: list[str], ids: tuple[int, ...], tokens: int, special: int) -> Timing:
-    """The engine alone: what any program that calls CTranslate2 itself would write."""
-    start, first, count = time.perf_counter(), 0.0, 0
+def seconds_of(way: Callable[[], Any]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    way()
+    return time.perf_counter() - start
 
-    def on_token(step: Any) -> bool:
-        nonlocal first, count
-        first = first or time.perf_counter()
-        count += 1
+
+def contenders(options: argparse.Namespace, *, remember: bool) -> Iterator[Contender]:
+    """All who are measured, one after the other; the one before is closed."""
+    memory = {} if remember else {"prefix_cache_mb": 0}
+    wanted = options.engines
+    for precision in options.precisions:
+        export = options.exports[precision]
+        makers: dict[str, Callable[[], Contender]] = {
+            "bare": lambda e=export, p=precision: bare_ctranslate2(e, p, options.threads),
+            "ctranslate2": lambda e=export, p=precision: ours(e, "ctranslate2", p, options.threads, **memory),
+            "torch": lambda e=export, p=precision: ours(e, "torch", p, options.threads, **memory),
+        }
+        for name, make in makers.items():
+            if name in wanted:
+                contender = make()
+                yield contender
+                contender.close()
+    if options.llama_cpp:
+        yield llama_cpp(options.llama_cpp, "llama.cpp", options.llama_cpp_bytes, remember=remember)
+
+
+def bare(options: argparse.Namespace, bytes_per_second: float) -> None:
+    """First tokens and the ones after them."""
+    draw = random.Random(0)
+    prompts = [[draw.randrange(130, 4000) for _ in range(options.prompt)] for _ in range(options.rounds)]
+    print(f"\nPrompts of {options.prompt} tokens, never met before; {options.tokens} new ones; ms\n")
+    print("| engine | first token p50 | p95 | p99 | a token p50 | p95 | p99 | tokens/s | of the bound |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for contender in contenders(options, remember=False):
+        contender.ask(prompts[0][:64], 4)
+        answers = [contender.ask(prompt, options.tokens) for prompt in prompts]
+        steps = [later - before for times in answers for before, later in pairwise(times)]
+        rate = 1 / statistics.median(steps)
+        share = rate * contender.weight_bytes / bytes_per_second
+        first = percentiles([times[0] for times in answers])
+        print(f"| {contender.name} | {first} | {percentiles(steps)} | {rate:.1f} | {share:.0%} |", flush=True)
+
+
+def typed(options: argparse.Namespace) -> list[tuple[int, ...]]:
+    """Prompts of a person who types the middle of a file: one after each pause longer than the debounce.
+
+    Keys come 0.05-0.4 s apart (log-normal, median 0.13 s), line ends and blanks rather later.
+    """
+    text = options.file.read_text(encoding="utf-8")
+    start, end = options.typed_from, options.typed_from + options.characters
+    vocabulary = Vocabulary.load(options.exports["float32"] / "ctranslate2")
+    builder = PromptBuilder(vocabulary, options.context)
+    draw = random.Random(0)
+    prompts = []
+    for place in range(start, end):
+        pause = draw.lognormvariate(-2.0, 0.5) * (2.0 if text[place - 1] in " \n(" else 1.0)
+        if pause >= options.debounce:
+            prompts.append(builder.text(text[:place], text[end : end + 1200], 16, "suffix_first").ids)
+    return prompts
+
+
+def typing(options: argparse.Namespace) -> None:
+    """First tokens while a person types, with and without memory of earlier prompts."""
+    prompts = typed(options)
+    lengths = statistics.median(len(prompt) for prompt in prompts)
+    print(f"\n{len(prompts)} requests while {options.characters} characters of {options.file.name} are typed")
+    print(f"(debounce {options.debounce} s; prompts of {lengths:.0f} tokens, median); first token, ms\n")
+    print("| engine | memory | p50 | p95 | p99 | times faster (p50) |\n|---|---|---|---|---|---|")
+    cold: dict[str, float] = {}
+    for remember in (False, True):
+        for contender in contenders(options, remember=remember):
+            if remember and "bare" in contender.name:
+                continue
+            asked = prompts if remember else prompts[:: max(1, len(prompts) // options.rounds)]
+            contender.ask(prompts[0][:64], 2)
+            firsts = [contender.ask(prompt, 1)[0] for prompt in asked]
+            median = statistics.median(firsts)
+            cold.setdefault(contender.name, median)
+            faster = f"{cold[contender.name] / median:.1f}" if remember else ""
+            kind = "yes" if remember else "no"
+            print(f"| {contender.name} | {kind} | {percentiles(firsts)} | {faster} |", flush=True)
+
+
+class Leaver:
+    """Somebody who stops waiting while a token is handed over, and counts what still comes."""
+
+    def __init__(self, engine: Engine, at: int) -> None:
+        self._engine, self._at, self._seen = engine, at, 0
+        self.gone = threading.Event()
+        self.after = self.passes = 0
+
+    def on_step(self, step: GenerationStep) -> bool:
+        """Never says stop itself."""
+        self.after += self.gone.is_set()
+        self._seen += 1
+        if self._seen == self._at:
+            self.gone.set()
+            self.passes = passes_of(self._engine)
         return False
 
-    generator.generate_batch(
-        [[names[number] for number in ids]],
-        max_length=tokens,
-        sampling_topk=1,
-        include_prompt_in_result=False,
-        end_token=list(range(special)),
-        callback=on_token,
-    )
-    return first - start, time.perf_counter() - start, count
 
-
-def in_process(model: ServedModel, prefix: str, tokens: int, **options: Any) -> Timing:
-    """Our prompt, our engine and our text, without HTTP."""
-    start, first = time.perf_counter(), 0.0
-
-    def on_piece(piece: Piece) -> None:
-        nonlocal first
-        first = first or time.perf_counter()
-
-    prompt = model.prompts.text(prefix, None, tokens, "suffix_first")
-    count = complete(model, prompt, CompletionOptions(**options), on_piece)
-    return first - start, time.perf_counter() - start, count
-
-
-def over_http(client: httpx.Client, name: str, prefix: str, tokens: int) -> Timing:
-    """A stream, as an editor would ask for it."""
-    body: dict[str, Any] = {"model": name, "prompt": prefix, "max_tokens": tokens, "temperature": 0, "stream": True}
-    body["stream_options"] = {"include_usage": True}
-    start, first, count = time.perf_counter(), 0.0, 0
-    with client.stream("POST", "/v1/completions", json=body) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data: {"):
-                first = first or time.perf_counter()
-                count = (json.loads(line[6:])["usage"] or {}).get("completion_tokens", 0)
-    return first - start, time.perf_counter() - start, count
-
-
-def whole(client: httpx.Client, name: str, prefix: str, tokens: int) -> Timing:
-    """One answer, not streamed."""
-    body = {"model": name, "prompt": prefix, "max_tokens": tokens, "temperature": 0}
-    start = time.perf_counter()
-    answer = client.post("/v1/completions", json=body).json()
-    seconds = time.perf_counter() - start
-    return seconds, seconds, answer["usage"]["completion_tokens"]
-
-
-def measure(ways: dict[str, Callable[[], Timing]], rounds: int) -> dict[str, tuple[float, float, float]]:
-    """Median first token (ms), total (ms) and tokens of each way, taken in turns after two rounds of warming up."""
-    taken: dict[str, list[Timing]] = {name: [] for name in ways}
-    for number in range(rounds + 2):
-        for name, way in ways.items():
-            timing = way()
-            if number >= 2:
-                taken[name].append(timing)
-    return {
-        name: (
-            statistics.median(timing[0] for timing in timings) * 1e3,
-            statistics.median(timing[1] for timing in timings) * 1e3,
-            statistics.median(timing[2] for timing in timings),
+def cancel(options: argparse.Namespace) -> None:
+    """What is computed after nobody waits any more."""
+    print("\n| engine | cancelled | tokens given out after that | passes computed after that |\n|---|---|---|---|")
+    export = options.exports["float32"]
+    for name in ("ctranslate2", "torch"):
+        if name not in options.engines:
+            continue
+        engine = open_engine(
+            export / "ctranslate2", ServeConfig.model_validate({"engine": name, "threads": options.threads})
         )
-        for name, timings in taken.items()
-    }
+        for at in (1, 8):
+            leaver = Leaver(engine, at)
+            engine.generate(
+                GenerationRequest(tuple(range(130, 190)), 500, temperature=0), leaver.on_step, leaver.gone.is_set
+            )
+            computed = passes_of(engine) - leaver.passes if name == "torch" else "not counted"
+            print(f"| {name} | at token {at} | {leaver.after} | {computed} |")
+        engine.close()
 
 
-def show(title: str, results: dict[str, tuple[float, float, float]]) -> None:
-    """A table."""
-    print(f"\n{title}\n  {'':<44}{'first token':>12}{'total':>12}{'tokens':>8}")
-    for name, (first, total, tokens) in results.items():
-        print(f"  {name:<44}{first:>9.2f} ms{total:>9.2f} ms{tokens:>8.0f}")
-
-
-async def crowd(url: str, name: str, prefix: str, clients: int, each: int) -> tuple[float, int]:
-    """Answers a second with many clients at once, and how many were refused."""
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-
-        async def ask() -> int:
-            refused = 0
-            for _ in range(each):
-                body = {"model": name, "prompt": prefix, "max_tokens": 16, "temperature": 0}
-                refused += (await client.post("/v1/completions", json=body)).status_code != 200
-            return refused
-
-        start = time.perf_counter()
-        refused = sum(await asyncio.gather(*(ask() for _ in range(clients))))
-        return (clients * each - refused) / (time.perf_counter() - start), refused
+def passes_of(engine: Engine) -> int:
+    """Passes of the torch engine so far; this one counts as soon as it has begun to give out tokens."""
+    counters = getattr(engine, "counters", None)
+    return 0 if counters is None else int(counters.passes)
 
 
 def main() -> None:
     """Run it."""
-    import ctranslate2
-
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("export", nargs="?", type=Path, help="folder of an export artifact")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which; all if none is named")
+    parser.add_argument("--export", type=Path, help="an export artifact with huggingface and ctranslate2 (float32)")
+    parser.add_argument("--int8", type=Path, help="the same model exported in int8")
+    parser.add_argument("--shape", choices=SHAPES, default="3m", help="without --export: a model with random weights")
+    parser.add_argument("--folder", type=Path, help="where that model is kept for the next run")
+    parser.add_argument("--engines", nargs="*", default=["bare", "ctranslate2", "torch"])
+    parser.add_argument("--precisions", nargs="*", default=["float32", "int8"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=10, help="prompts of `bare`, and of `typing` without memory")
+    parser.add_argument("--prompt", type=int, default=500)
     parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--requests", type=int, default=200, help="of `users`, for each number of users")
+    parser.add_argument("--file", type=Path, default=TYPED_FILE, help="what is typed")
+    parser.add_argument("--typed-from", type=int, default=2400, help="characters there before")
+    parser.add_argument("--characters", type=int, default=300, help="typed")
+    parser.add_argument("--debounce", type=float, default=0.15, help="seconds without a key before a request")
+    parser.add_argument("--llama-cpp", help="address of a running llama.cpp server with the same model")
+    parser.add_argument("--llama-cpp-bytes", type=int, default=0, help="size of its weights")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        export = options.export or random_export(Path(folder))
-        config = ServeConfig(port=0, threads=1)
-        model = load_model(export, config)
-        vocabulary: Vocabulary = model.vocabulary
-        names = json.loads((export / "ctranslate2" / "vocabulary.json").read_text(encoding="utf-8"))
-        generator = ctranslate2.Generator(str(export / "ctranslate2"), intra_threads=1)
-        with running_server(export, config) as server, httpx.Client(base_url=server.url, timeout=120) as client:
-            for characters in (80, 600, 2400):
-                prefix = CODE[:characters]
-                ids = model.prompts.text(prefix, None, options.tokens, "suffix_first").ids
-                ways: dict[str, Callable[[], Timing]] = {
-                    "bare ctranslate2": lambda ids=ids: bare(
-                        generator, names, ids, options.tokens, vocabulary.special.count
-                    ),
-                    "ours, in process": lambda prefix=prefix: in_process(model, prefix, options.tokens, temperature=0),
-                    "ours, HTTP stream": lambda prefix=prefix: over_http(client, model.name, prefix, options.tokens),
-                    "ours, HTTP whole answer": lambda prefix=prefix: whole(client, model.name, prefix, options.tokens),
-                }
-                show(f"greedy, prompt of {len(ids)} tokens ({model.name})", measure(ways, options.rounds))
-            prefix = CODE[:600]
-            for temperature in (0.2, 1.0):
-                ways = {
-                    "engine's sampler, no seed": lambda temperature=temperature: in_process(
-                        model, prefix, options.tokens, temperature=temperature
-                    ),
-                    "seeded: the engine drafts, we choose": lambda temperature=temperature: in_process(
-                        model, prefix, options.tokens, temperature=temperature, seed=1
-                    ),
-                }
-                show(f"sampling at temperature {temperature}", measure(ways, options.rounds))
-            for clients in (1, 4, 16):
-                rate, refused = asyncio.run(crowd(server.url, model.name, CODE[:80], clients, 64 // clients))
-                print(f"\n{clients} clients at once, 16 tokens each: {rate:.0f} answers/s, {refused} refused")
+    parts = options.parts or PARTS
+    with tempfile.TemporaryDirectory() as passing:
+        made = None if options.export else random_export(options.folder or Path(passing), options.shape)
+        options.exports = {"float32": options.export or made / "float32", "int8": options.int8 or options.export}
+        if made:
+            options.exports["int8"] = made / "int8"
+        options.precisions = [name for name in options.precisions if options.exports[name]]
+        described = json.loads((options.exports["float32"] / "ctranslate2" / "ownlm.json").read_text(encoding="utf-8"))
+        options.context = described["context"]
+        print(f"{described['name']}, {described['parameters']:,} parameters, {options.threads} threads")
+        speed = bandwidth(options) if {"bound", "bare"} & set(parts) else 0.0
+        if "bare" in parts:
+            bare(options, speed)
+        if "typing" in parts:
+            typing(options)
+        if "users" in parts:
+            users(options)
+        if "cancel" in parts:
+            cancel(options)
 
 
 if __name__ == "__main__":

@@ -65,17 +65,21 @@ class Ctranslate2Engine:
         self._static = StaticPrompts(budget, self._forget)
 
     def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
-        """See `Engine.generate`. `cancelled` is asked before the prompt is read; later `on_step` can end it."""
+        """See `Engine.generate`. `cancelled` is asked before the prompt is read, and at every token."""
         if cancelled():
             return
+
+        def told(step: GenerationStep) -> bool:
+            return cancelled() or on_step(step) or cancelled()
+
         with self._static.of(request.prompt) as static:
             if request.temperature <= 0:
-                self._greedy(request, static, on_step)
+                self._greedy(request, static, told)
             elif request.seed is None:
-                self._sampled(request, static, on_step)
+                self._sampled(request, static, told)
             else:
                 for choice in range(request.choices):
-                    self._seeded(request, static, request.seed, choice, on_step)
+                    self._seeded(request, static, request.seed, choice, told)
 
     def score(self, tokens: Sequence[int], top_logprobs: int) -> list[TokenScore]:
         """See `Engine.score`. Holds len(tokens) x vocabulary floats while it runs."""

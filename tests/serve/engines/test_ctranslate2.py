@@ -88,6 +88,16 @@ def test_the_caller_ends_a_choice_and_only_that(
 
 
 @pytest.mark.parametrize(("temperature", "seed"), [(0.0, None), (1.0, None), (1.0, 5)])
+@pytest.mark.parametrize("at", [0, 1, 4])
+def test_cancelled_within_one_token(engine: Ctranslate2Engine, temperature: float, seed: int | None, at: int) -> None:
+    """Counted: no token is given out after the caller has said so."""
+    steps: list[GenerationStep] = []
+    request = GenerationRequest(PROMPT, 100, temperature=temperature, seed=seed)
+    engine.generate(request, lambda step: bool(steps.append(step)), lambda: len(steps) >= at)
+    assert len(steps) == at
+
+
+@pytest.mark.parametrize(("temperature", "seed"), [(0.0, None), (1.0, None), (1.0, 5)])
 def test_an_error_of_the_caller_comes_back(engine: Ctranslate2Engine, temperature: float, seed: int | None) -> None:
     def on_step(step: GenerationStep) -> bool:
         raise KeyError("mine")

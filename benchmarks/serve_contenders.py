@@ -1,0 +1,175 @@
+"""Who is measured by `benchmarks/serve.py`, and the model they are measured with.
+
+Every contender takes token ids and a number of new ones and tells when each token came: greedy, one request a call.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ownlm.serve.config import ServeConfig
+from ownlm.serve.engines.base import Engine, GenerationRequest, GenerationStep
+
+Ask = Callable[[Sequence[int], int], list[float]]
+"""(prompt, new tokens) -> seconds from the call to each token."""
+
+SHAPES = {
+    "3m": {"d_model": 192, "layers": 6, "heads": 3, "kv_heads": 3, "d_ff": 512, "context": 1024},
+    "111m": {"d_model": 768, "layers": 15, "heads": 12, "kv_heads": 12, "d_ff": 2112, "context": 2048},
+}
+
+
+@dataclass
+class Contender:
+    """One way to compute tokens.
+
+    Attributes:
+        name: in the tables.
+        ask: one request.
+        close: gives its memory back.
+        weight_bytes: read for a token.
+    """
+
+    name: str
+    ask: Ask
+    weight_bytes: int
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+def random_export(folder: Path, shape: str) -> Path:
+    """Exports with random weights in float32 and int8 (`folder`/float32, `folder`/int8), made once."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    from ownlm.export.ctranslate2 import write_ctranslate2
+    from ownlm.export.huggingface import write_huggingface
+    from ownlm.model.architecture import Architecture
+    from ownlm.model.decoder import Decoder
+    from ownlm.tokens.vocabulary.load import Vocabulary
+    from ownlm.tokens.vocabulary.special import SpecialTokens
+
+    if (folder / "int8" / "huggingface").is_dir():
+        return folder
+    vocabulary_dir = folder / "vocabulary"
+    vocabulary_dir.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=4096,
+        special_tokens=list(SpecialTokens().names),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train([str(file) for file in sorted(Path(json.__file__).parents[1].glob("*.py"))[:120]], trainer)
+    tokenizer.save(str(vocabulary_dir / "tokenizer.json"))
+    vocabulary = Vocabulary.load(vocabulary_dir)
+    architecture = Architecture(vocab_size=vocabulary.size, **SHAPES[shape])
+    huggingface = write_huggingface(Decoder(architecture), vocabulary_dir, folder / "float32")
+    for name in ("float32", "int8"):
+        write_ctranslate2(huggingface, folder / name, name, architecture, vocabulary, fill_in_the_middle=True)
+    shutil.copytree(huggingface, folder / "int8" / "huggingface")
+    return folder
+
+
+def timed(engine: Engine) -> Ask:
+    """One of our engines, called in this thread."""
+
+    def ask(prompt: Sequence[int], tokens: int) -> list[float]:
+        times: list[float] = []
+        start = time.perf_counter()
+
+        def on_step(step: GenerationStep) -> bool:
+            times.append(time.perf_counter() - start)
+            return False
+
+        engine.generate(GenerationRequest(tuple(prompt), tokens, temperature=0), on_step)
+        return times
+
+    return ask
+
+
+def ours(export: Path, engine: str, precision: str, threads: int, **settings: Any) -> Contender:
+    """One of our engines: in float32 or int8 (CTranslate2: as exported)."""
+    from ownlm.serve.engines.open import open_engine
+
+    compute = precision if engine == "torch" else "default"
+    config = ServeConfig.model_validate({"engine": engine, "compute_type": compute, "threads": threads, **settings})
+    opened = open_engine(export / "ctranslate2", config)
+    return Contender(f"ours: {engine} {precision}", timed(opened), weight_bytes(export, precision), opened.close)
+
+
+def bare_ctranslate2(export: Path, precision: str, threads: int) -> Contender:
+    """What any program that calls CTranslate2 itself would write."""
+    import ctranslate2
+
+    folder = export / "ctranslate2"
+    names = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    generator = ctranslate2.Generator(str(folder), intra_threads=threads)
+
+    def ask(prompt: Sequence[int], tokens: int) -> list[float]:
+        times: list[float] = []
+        start = time.perf_counter()
+
+        def on_token(step: Any) -> bool:
+            times.append(time.perf_counter() - start)
+            return False
+
+        generator.generate_batch(
+            [[names[number] for number in prompt]],
+            max_length=tokens,
+            sampling_topk=1,
+            include_prompt_in_result=False,
+            end_token=[],
+            callback=on_token,
+        )
+        return times
+
+    return Contender(f"ctranslate2 bare {precision}", ask, weight_bytes(export, precision), generator.unload_model)
+
+
+def llama_cpp(url: str, name: str, size: int, *, remember: bool) -> Contender:
+    """llama.cpp's server, already running, by its own protocol."""
+    import httpx
+
+    client = httpx.Client(base_url=url, timeout=120, trust_env=False)
+
+    def ask(prompt: Sequence[int], tokens: int) -> list[float]:
+        times: list[float] = []
+        body = {
+            "prompt": list(prompt),
+            "n_predict": tokens,
+            "temperature": 0,
+            "stream": True,
+            "cache_prompt": remember,
+            "ignore_eos": True,
+        }
+        start = time.perf_counter()
+        with client.stream("POST", "/completion", json=body) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: ") and not json.loads(line[6:]).get("stop"):
+                    times.append(time.perf_counter() - start)
+        return times
+
+    return Contender(name, ask, size, client.close)
+
+
+def weight_bytes(export: Path, precision: str) -> int:
+    """What a token's products read: all weights once."""
+    described = json.loads((export / "ctranslate2" / "ownlm.json").read_text(encoding="utf-8"))
+    return int(described["parameters"]) * (1 if precision == "int8" else 4)
+
+
+def percentiles(seconds: Sequence[float]) -> str:
+    """p50, p95 and p99 in milliseconds, as columns."""
+    return " | ".join(f"{quantile(seconds, share) * 1e3:.2f}" for share in (0.5, 0.95, 0.99))
+
+
+def quantile(seconds: Sequence[float], share: float) -> float:
+    """The value that `share` of them do not exceed."""
+    return sorted(seconds)[min(len(seconds) - 1, int(share * len(seconds)))]
