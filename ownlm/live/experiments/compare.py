@@ -115,6 +115,8 @@ def compare(arms: Arms, metric: Metric, *, lift: float | None = None, alpha: flo
     if relative:
         with np.errstate(over="ignore"):
             value, low, high = (float(np.expm1(one)) for one in (value, low, high))
+    elif np.isfinite(high):
+        low, high = max(low, -1.0), min(high, 1.0)
     return Compared(
         metric,
         float(a.value),

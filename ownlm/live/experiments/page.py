@@ -9,12 +9,14 @@ import numpy as np
 
 from ownlm.live.experiments.compare import NAMES, Compared
 from ownlm.live.experiments.report import Report
-from ownlm.live.experiments.verdict import amount, signed, size
+from ownlm.live.experiments.verdict import amount, signed, size, span
 from ownlm.web.figures import write_with_figures
 from ownlm.web.page import Page
 
 FILE = "experiment.json"
 _TITLES = {"language": "By language", "client": "By client", "suffix": "By type of file"}
+_MOST_WIDE = 6.0
+"""Times as wide as the last day's: wider intervals, of the first days, would leave nothing to see of the others."""
 COLUMNS = ("", "A", "B", "B against A", "interval", "users A", "users B", "better")
 
 
@@ -59,14 +61,16 @@ def cells(label: str, one: Compared) -> list[str]:
         means = [amount(one.metric, value) for value in (one.a, one.b)]
         return [label, *means, "–", "–", *(f"{count:,}" for count in one.users), "too early"]
     known = np.isfinite(one.high)
-    interval = f"{signed(one.metric, one.low)} to {signed(one.metric, one.high)}" if known else "–"
+    interval = span(one) if known else "–"
     better = one.better.upper() if one.better is not None else "alike" if one.alike else "too early"
     means = [amount(one.metric, value) for value in (one.a, one.b)]
     return [label, *means, signed(one.metric, one.value), interval, *(f"{count:,}" for count in one.users), better]
 
 
 def _draw_days(page: Page, report: Report) -> None:
-    known = {day: one for day, one in report.days.items() if np.isfinite(one.high) and np.isfinite(one.low)}
+    last = list(report.days.values())[-1:]
+    widest = min((_MOST_WIDE * (one.high - one.low) for one in last), default=0.0)
+    known = {day: one for day, one in report.days.items() if one.high - one.low <= widest < np.inf}
     if len(known) < 2:
         return
     metric = next(iter(known.values())).metric

@@ -11,6 +11,9 @@ from ownlm.live.experiments.compare import NAMES, Compared, Metric
 from ownlm.live.experiments.power import POWER
 from ownlm.live.experiments.sample_ratio import ALPHA as MISMATCH_ALPHA
 
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit."""
+
 Kind = Literal["mismatch", "better", "alike", "early"]
 
 
@@ -78,8 +81,7 @@ def in_words(compared: Compared) -> str:
     means = f"{name} {b} with B against {a} with A"
     if not np.isfinite(compared.high):
         return f"{means} ({sum(compared.users):,} users)"
-    low, high = (signed(compared.metric, one) for one in (compared.low, compared.high))
-    interval = f"always-valid {100 * (1 - compared.alpha):.4g} % interval {low} to {high}"
+    interval = f"always-valid {100 * (1 - compared.alpha):.4g} % interval {span(compared)}"
     return f"{means} ({signed(compared.metric, compared.value)}, {interval}, {sum(compared.users):,} users)"
 
 
@@ -88,16 +90,20 @@ def amount(metric: Metric, value: float) -> str:
     if not np.isfinite(value):
         return "–"
     if metric == "acceptance":
-        return f"{100 * value:.1f} %"
-    return f"{value:.1f}" if metric == "characters" else f"{1000 * value:.0f} ms"
+        return f"{100 * value:.1f}{SPACE}%"
+    return f"{value:.1f}" if metric == "characters" else f"{1000 * value:.0f}{SPACE}ms"
+
+
+def span(compared: Compared) -> str:
+    """The interval, its unit once."""
+    low = signed(compared.metric, compared.low).split(SPACE)[0]
+    return f"{low} to {signed(compared.metric, compared.high)}"
 
 
 def signed(metric: Metric, value: float) -> str:
     """A difference with its sign and unit."""
-    if not np.isfinite(value):
-        return "∞" if value > 0 else "−∞"
-    unit = " points" if metric == "acceptance" else " %"
-    return f"{100 * value:+.1f}".replace("-", "−") + unit
+    unit = "points" if metric == "acceptance" else "%"
+    return f"{100 * value:+.1f}".replace("-", "−") + SPACE + unit
 
 
 def size(metric: Metric, lift: float) -> str:
