@@ -20,6 +20,7 @@ from ownlm.runs import RunRecord, artifact_of, read_saved_recipe
 from ownlm.serve.config import ServeConfig
 
 if TYPE_CHECKING:
+    from ownlm.serve.dashboard import PanelSource
     from ownlm.serve.feedback import Feedback
     from ownlm.serve.routing import Router
 
@@ -70,6 +71,7 @@ def serve_run(out: Console, store: Store, record: RunRecord, recipe: Recipe, *, 
                 reports=record.index.parent,
                 router=router,
                 feedback=feedback,
+                panels=_panels(recipe.serve, store),
             )
         )
         if ask and not recipe.serve.keys and not recipe.serve.tls_certificate:
@@ -112,7 +114,9 @@ def serve_folder(out: Console, store: Store, folder: Path, name: str, settings: 
     with ExitStack() as stack:
         feedback = _feedback(stack, settings, store)
         router = FolderRouter(folder, name)
-        server = stack.enter_context(running_server(None, settings, router=router, feedback=feedback))
+        server = stack.enter_context(
+            running_server(None, settings, router=router, feedback=feedback, panels=_panels(settings, store))
+        )
         _show_addresses(out, server.url, name, report=False)
         server.wait()
 
@@ -125,6 +129,20 @@ def _feedback(stack: ExitStack, settings: ServeConfig, store: Store) -> Feedback
     feedback = open_feedback(settings.feedback, store.home)
     stack.callback(feedback.close)
     return feedback
+
+
+def _panels(settings: ServeConfig, store: Store) -> list[PanelSource]:
+    found: list[PanelSource] = []
+    if settings.rollout:
+        from ownlm.live.panels import RolloutPanels
+        from ownlm.live.rollout.registry import open_registry
+
+        found.append(RolloutPanels(open_registry(settings.rollout), settings.feedback, store.home))
+    if settings.feedback is not None:
+        from ownlm.live.panels import FeedbackPanels
+
+        found.append(FeedbackPanels(settings.feedback, store.home))
+    return found
 
 
 def _router(settings: ServeConfig, store: Store, export: Artifact, name: str) -> Router | None:

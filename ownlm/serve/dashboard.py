@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ownlm.serve.gateway import Gateway
 
 SAMPLE_EVERY_S = 1.0
-PANELS_EVERY_S = 10.0
+PANELS_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
