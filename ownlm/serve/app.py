@@ -27,6 +27,7 @@ from ownlm.serve.guard import Guard
 from ownlm.serve.limits import RateLimit
 from ownlm.serve.loading import load_version
 from ownlm.serve.model import ServedModel
+from ownlm.serve.openapi import openapi_router
 from ownlm.serve.pages import Reports, pages_router
 from ownlm.serve.protocols.errors import ApiError
 from ownlm.serve.protocols.routers import protocol_routers
@@ -111,7 +112,7 @@ def app_for(
         await asyncio.gather(*tasks, return_exceptions=True)
         gateway.scheduler.close()
 
-    # The interactive documentation pages of FastAPI load scripts from a CDN; docs/serve.md describes the routes.
+    # The documentation pages of FastAPI load scripts from a CDN; `openapi_router` has its own.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.gateway = gateway
     for routes in protocol_routers(gateway):
@@ -119,6 +120,7 @@ def app_for(
     app.include_router(pages_router())
     app.include_router(dashboard_router(dashboard))
     app.include_router(status_router(gateway, keeper, reports=reports is not None))
+    app.include_router(openapi_router(app))
     if reports is not None:
         app.mount("/report", Reports(reports))
     app.add_exception_handler(HTTPException, _http_error)

@@ -156,4 +156,4 @@ def _add_headers(message: Message, path: str) -> None:
     headers["Referrer-Policy"] = "no-referrer"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if headers.get("content-type", "").startswith("text/html"):
-        headers["Content-Security-Policy"] = REPORT_POLICY if path.startswith("/report") else PAGE_POLICY
+        headers["Content-Security-Policy"] = REPORT_POLICY if path.startswith(("/report", "/docs")) else PAGE_POLICY
