@@ -26,6 +26,16 @@ def weights_of(decoder: Decoder) -> dict[str, torch.Tensor]:
     return weights
 
 
+def unfilled(architecture: Architecture) -> Decoder:
+    """A decoder on the CPU whose weights hold anything until `put_weights`: none are drawn, which takes seconds."""
+    with torch.device("meta"):
+        decoder = Decoder(architecture)
+    decoder.to_empty(device="cpu")
+    if architecture.tied:
+        decoder.lm_head.weight = decoder.embed_tokens.weight
+    return decoder
+
+
 def put_weights(decoder: Decoder, weights: dict[str, torch.Tensor], where: Path) -> None:
     """Fill a decoder with weights made by `weights_of`.
 
@@ -80,6 +90,6 @@ def load_model(train_dir: Path, device: str | torch.device = "cpu") -> Decoder:
         raise ArtifactError("there is no trained model here", where=train_dir, advice=_TRAIN_AGAIN) from error
     except (OSError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"the model cannot be read: {error}", where=train_dir, advice=_TRAIN_AGAIN) from error
-    decoder = Decoder(architecture)
+    decoder = unfilled(architecture)
     put_weights(decoder, weights, weights_path)
     return decoder.to(device).eval()

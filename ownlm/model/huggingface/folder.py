@@ -14,7 +14,7 @@ from ownlm.errors import ArtifactError, StorageError
 from ownlm.model.decoder import Decoder
 from ownlm.model.huggingface.configuration import read_config, write_config
 from ownlm.model.huggingface.names import from_huggingface, to_huggingface
-from ownlm.model.load import put_weights, weights_of
+from ownlm.model.load import put_weights, unfilled, weights_of
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
@@ -65,7 +65,7 @@ def load_huggingface(path: Path) -> Decoder:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ArtifactError(f"the model cannot be read: {error}", where=path, advice="download it again") from error
     architecture = read_config(config, path)
-    decoder = Decoder(architecture)
+    decoder = unfilled(architecture)
     put_weights(decoder, from_huggingface(architecture, weights), path)
     return decoder.eval()
 
