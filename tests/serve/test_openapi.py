@@ -70,6 +70,7 @@ def operations() -> list[str]:
         "POST /v1/fim/completions",
         "POST /generate",
         "POST /generate_stream",
+        "POST /",
         "GET /v1/models/{name}",
     ]
 
