@@ -92,33 +92,38 @@ def _refusal(kind: type[BaseModel], error: ValidationError, expected: Mapping[st
         return ApiError(400, "The body must be a JSON object.")
     if problem == "extra_forbidden":
         return _unknown(kind, location)
-    name = location[0]
+    name, path = location[0], ".".join(_fields_in(kind, location))
     if problem == "missing":
-        path = ".".join(location)
         return ApiError(400, f"{path} is missing.", param=path, code="missing_required_parameter")
-    message = f"{name} {expected[name]}." if name in expected else f"{name}: {_lower(first['msg'])}."
-    return ApiError(400, message, param=name, code="invalid_type" if "type" in problem else "invalid_value")
+    message = f"{name} {expected[name]}." if name in expected else f"{path}: {_lower(first['msg'])}."
+    return ApiError(400, message, param=path, code="invalid_type" if "type" in problem else "invalid_value")
 
 
 def _unknown(kind: type[BaseModel], path: list[str]) -> ApiError:
-    near = difflib.get_close_matches(path[-1], _fields(kind, path[:-1]), n=1)
+    near = difflib.get_close_matches(path[-1], _model_at(kind, path[:-1]).model_fields, n=1)
     advice = f" Did you mean {near[0]}?" if near else ""
     name = ".".join(path)[:100]
     return ApiError(400, f"Unknown field {name}.{advice}", param=name, code="unknown_parameter")
 
 
-def _fields(kind: type[BaseModel], path: list[str]) -> list[str]:
-    """Fields of the model that lies at `path` inside `kind`."""
+def _fields_in(kind: type[BaseModel], location: list[str]) -> list[str]:
+    """The part of an error's location that names fields and indices, and not which of several types was meant."""
+    named: list[str] = []
+    for part in location:
+        if not part.isdigit() and part not in _model_at(kind, named).model_fields:
+            break
+        named.append(part)
+    return named
+
+
+def _model_at(kind: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    """The model that lies at `path` inside `kind`; the last one met where there is none."""
     for part in path:
         field = kind.model_fields.get(part)
-        if field is None:
-            continue  # an index in a list, or which of several types was meant
-        models = [
-            inner for inner in _types(field.annotation) if isinstance(inner, type) and issubclass(inner, BaseModel)
-        ]
-        if models:
-            kind = models[0]
-    return list(kind.model_fields)
+        types = [] if field is None else _types(field.annotation)
+        models = [inner for inner in types if isinstance(inner, type) and issubclass(inner, BaseModel)]
+        kind = models[0] if models else kind
+    return kind
 
 
 def _types(annotation: Any) -> list[Any]:

@@ -63,6 +63,7 @@ _SHAPES: dict[str, Shape] = {
     "/v1/fim/completions": mistral_shape,
     "/generate": tgi_shape,
     "/generate_stream": tgi_shape,
+    "/tgi": tgi_shape,
     "/info": tgi_shape,
 }
 

@@ -1,7 +1,7 @@
-"""Text Generation Inference's protocol: POST /generate, POST /generate_stream, GET /info.
+"""Text Generation Inference's protocol: POST /generate, POST /generate_stream, POST /tgi, GET /info.
 
-Its Python clients are given one address and send `stream: true` to it: /generate then streams. TGI's own `POST /`,
-which does the same, is not there: that address is the playground's, and open without a key.
+TGI's own `POST /`, which streams or not as `stream` says and wraps a whole answer in a list, is `POST /tgi` here: the
+address / is the playground's, and open without a key. Its Python clients are given that address.
 
 An event of a stream is a piece of text, not a token: its `id` is -1 and its `logprob` null.
 """
@@ -26,7 +26,7 @@ from ownlm.serve.protocols.openapi import documented
 from ownlm.serve.protocols.rendering import ChoiceText, event, stream, whole
 from ownlm.serve.protocols.tgi_request import DEFAULT_NEW_TOKENS, MOST_STOPS, GenerateRequest
 
-GENERATE, GENERATE_STREAM = "/generate", "/generate_stream"
+GENERATE, GENERATE_STREAM, EITHER = "/generate", "/generate_stream", "/tgi"
 _REASONS = {"length": "length", "stop": "eos_token"}
 _EXPECTED = {"inputs": "must be a text"}
 
@@ -76,19 +76,28 @@ def tgi_router(gateway: Gateway) -> APIRouter:
         asked = parse(GenerateRequest, await read_body(request, gateway.config.max_body_mb), _EXPECTED)
         answer = gateway.answering.start(_call(asked, caller_of(request)), arrived)
         rendering = _Rendering(asked, answer)
-        if path == GENERATE_STREAM or asked.stream:
+        if path == GENERATE_STREAM or (path == EITHER and asked.stream):
             return stream(gateway, answer, path, rendering.piece, rendering.end)
-        return await whole(answer, request, rendering.whole)
+        return await whole(answer, request, rendering.listed if path == EITHER else rendering.whole)
 
-    @router.post(
-        GENERATE, **documented("Continue a text (TGI).", body=GenerateRequest, answer=GeneratedJson, events=True)
-    )
+    @router.post(GENERATE, **documented("Continue a text (TGI).", body=GenerateRequest, answer=GeneratedJson))
     async def generate(request: Request) -> Response:
         return await answered(request, GENERATE)
 
     @router.post(GENERATE_STREAM, **documented("The same, as events (TGI).", body=GenerateRequest, events=True))
     async def generate_stream(request: Request) -> Response:
         return await answered(request, GENERATE_STREAM)
+
+    said = documented(
+        "Continue a text, as events if asked (TGI's POST /).",
+        body=GenerateRequest,
+        answer=list[GeneratedJson],
+        events=True,
+    )
+
+    @router.post(EITHER, **said)
+    async def either(request: Request) -> Response:
+        return await answered(request, EITHER)
 
     @router.get("/info", **documented("What the server is (TGI).", answer=TgiInfoJson))
     async def info(request: Request) -> Response:
@@ -112,6 +121,10 @@ class _Rendering:
         if self._asked.asked.details:
             shown["details"] = {**self._details(choices[0].finish), "prefill": [], "tokens": []}
         return shown
+
+    def listed(self, choices: list[ChoiceText]) -> list[GeneratedJson]:
+        """The whole answer as POST /tgi gives it."""
+        return [self.whole(choices)]
 
     def piece(self, piece: Piece) -> bytes:
         """The event of a piece of text."""

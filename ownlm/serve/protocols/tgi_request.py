@@ -44,11 +44,11 @@ class GenerateParameters(Lenient):
 
 
 class GenerateRequest(Lenient):
-    """POST /generate and POST /generate_stream."""
+    """POST /generate, POST /generate_stream and POST /tgi."""
 
     inputs: str
     parameters: GenerateParameters | None = None
-    stream: bool | None = None
+    stream: bool | None = Field(None, description="looked at on POST /tgi only")
 
     @property
     def asked(self) -> GenerateParameters:

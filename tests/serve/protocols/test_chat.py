@@ -166,9 +166,12 @@ def test_a_conversation_that_is_too_long_is_refused_not_cut(scripted_chat: Serve
 REFUSED = [
     (GOOD | {"messages": []}, "messages"),
     (GOOD | {"messages": "hello"}, "messages"),
-    (GOOD | {"messages": [{"role": "tool", "content": "x"}]}, "messages"),
-    (GOOD | {"messages": [{"role": "user", "content": None}]}, "messages"),
-    (GOOD | {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]}, "messages"),
+    (GOOD | {"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+    (GOOD | {"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
+    (
+        GOOD | {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+        "messages.0.content",
+    ),
     ({"messages": ASKED}, "model"),
     ({"model": "tiny"}, "messages"),
     (GOOD | {"messages": [{"role": "user", "contents": "x"}]}, "messages.0.content"),
