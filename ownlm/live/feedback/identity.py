@@ -53,9 +53,8 @@ def open_identity(path: Path, *, create: bool) -> Identity:
         InputError: there is none, it is no key, or others may read it.
         StorageError: it cannot be made.
     """
-    if create:
-        with suppress(FileExistsError):
-            _make(path)
+    if create and not path.exists():
+        _make(path)
     try:
         with path.open("rb") as stream:
             open_to = os.fstat(stream.fileno()).st_mode & 0o077
@@ -73,21 +72,16 @@ def open_identity(path: Path, *, create: bool) -> Identity:
 
 def _make(path: Path) -> None:
     """Write a new key whole or not at all: two gateways that start together end with the same one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            return
-        with suppress(FileNotFoundError):
-            temporary.unlink()
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(secrets.token_bytes(KEY_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
+        with suppress(FileExistsError):
+            os.link(temporary, path)
     except OSError as error:
         raise StorageError(f"The key of users' names cannot be written ({error.strerror}).", where=path) from error
     finally:

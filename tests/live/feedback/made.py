@@ -7,7 +7,6 @@ from typing import Any
 from ownlm.live.feedback.event import CompletionEvent, Kind, Origin, ServedCompletion
 from ownlm.live.feedback.identity import Identity
 from ownlm.live.feedback.rows import CompletionRow, EventRow, completion_row, event_row, text_row
-from ownlm.live.feedback.scrub import scrub_code
 
 IDENTITY = Identity(b"k" * 32)
 NOON = 1_795_262_400.0
@@ -33,6 +32,8 @@ def row(*arguments: Any, **more: Any) -> CompletionRow:
 
 def row_with_text(*arguments: Any, **more: Any) -> CompletionRow:
     """The same with its text, scrubbed."""
+    from ownlm.live.feedback.scrub import scrub_code  # loads the rules, which most processes do without
+
     one = served(*arguments, **more)
     return completion_row(one, IDENTITY, text_row(one, scrub_code, 16_000))
 
