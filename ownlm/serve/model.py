@@ -10,12 +10,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ownlm.errors import ArtifactError
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines.base import Engine
 from ownlm.serve.prompt.build import PromptBuilder
+from ownlm.serve.prompt.other_files import CommentedFiles, OtherFiles, RepositoryFiles
 from ownlm.serve.supervised import Supervised
 from ownlm.tokens.vocabulary.load import Vocabulary
 
@@ -39,6 +40,8 @@ class ServedModel:
         vocabulary: text to ids and back.
         engine: computes tokens.
         chat: it was trained to converse, with the vocabulary's markers of turns.
+        pack: it was trained on single documents, or on repositories, whose files see each other.
+        repository_names: of repositories, it has seen names and paths, too.
     """
 
     name: str
@@ -49,11 +52,16 @@ class ServedModel:
     vocabulary: Vocabulary
     engine: Engine
     chat: bool = False
+    pack: Literal["documents", "repositories"] = "documents"
+    repository_names: bool = True
 
     @cached_property
     def prompts(self) -> PromptBuilder:
         """Builds this model's prompts."""
-        return PromptBuilder(self.vocabulary, self.context)
+        files: OtherFiles = CommentedFiles(self.vocabulary)
+        if self.pack == "repositories":
+            files = RepositoryFiles(self.vocabulary, names=self.repository_names)
+        return PromptBuilder(self.vocabulary, self.context, files, fill_in_the_middle=self.fill_in_the_middle)
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
@@ -104,6 +112,8 @@ def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None
         vocabulary=vocabulary,
         engine=Supervised(partial(open_engine, folder, config)),
         chat=bool(description.get("chat", False)),
+        pack=description.get("pack", "documents"),
+        repository_names=bool(description.get("repository_names", True)),
     )
 
 
@@ -114,6 +124,8 @@ def _read_description(file: Path) -> dict[str, Any]:
             raise ValueError("name must be a text")
         if not isinstance(description["context"], int) or description["context"] < 16:
             raise ValueError("context must be a number of at least 16")
+        if description.get("pack", "documents") not in ("documents", "repositories"):
+            raise ValueError("pack must be documents or repositories")
     except KeyError as error:
         raise ArtifactError(f"{error} is missing", where=file, advice=_REMAKE) from error
     except (OSError, ValueError, TypeError) as error:
