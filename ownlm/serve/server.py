@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ownlm.serve.routing import Router
 
 GRACE_S = 5
+KEEP_ALIVE_S = 75
+"""Longer than clients keep idle connections (httpx: 5 s): who closes first risks a request that is on its way."""
 START_S = 30.0
 
 
@@ -112,6 +114,7 @@ def running_server(
                 log_config=None,
                 access_log=False,  # what was asked is nobody's business; /metrics counts
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
                 lifespan="on",
             )

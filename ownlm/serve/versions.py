@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -116,4 +119,16 @@ class Versions:
         if loaded.leaving and loaded.leases == 0:
             self._leaving.remove(loaded)
             # A thread of its own: giving back gigabytes, or saying goodbye to a server, may take its time.
-            threading.Thread(target=loaded.model.engine.close, name="close engine", daemon=True).start()
+            threading.Thread(target=_gone, args=(loaded.model,), name="close engine", daemon=True).start()
+
+
+def _gone(model: ServedModel) -> None:
+    """Close a version's engine, and hand its memory back to the system.
+
+    glibc keeps what is freed in pieces (10 MB a swap of a 3 MB model, measured, without end); told to, it lets go.
+    """
+    model.engine.close()
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
