@@ -1,6 +1,6 @@
 """The command line: parse, call, print. `main` turns errors into one message and an exit code.
 
-ownlm init · plan · run · show · xray · inspect · vocab · train · eval · ablate · shards · serve · complete
+ownlm init · plan · run · show · xray · inspect · vocab · train · eval · export · ablate · shards · serve · complete
 rollout · experiment · feedback
 """
 
@@ -20,6 +20,7 @@ from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import OwnlmError, RecipeError, StorageError
 from ownlm.evaluating import evaluation
 from ownlm.experimenting import experiment
+from ownlm.exporting import export_model
 from ownlm.feeding_back import feedback
 from ownlm.rolling_out import rollout
 from ownlm.serving_commands import gateway
@@ -37,6 +38,7 @@ app.add_typer(vocab, name="vocab")
 training = typer.Typer(no_args_is_help=True, help="Look into a training run, or take part in one.")
 app.add_typer(training, name="train")
 app.add_typer(evaluation, name="eval")
+app.command("export")(export_model)
 app.add_typer(gateway, name="serve")
 app.add_typer(rollout, name="rollout")
 app.add_typer(experiment, name="experiment")

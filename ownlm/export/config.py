@@ -87,6 +87,10 @@ def refused_by_gguf(architecture: Architecture) -> str | None:
     return None
 
 
+REFUSED = {"ctranslate2": refused_by_ctranslate2, "gguf": refused_by_gguf, "triton": refused_by_ctranslate2}
+"""Formats that not every model has -> why one has not."""
+
+
 class ExportStage(Config):
     """Everything the exported bytes depend on, beside the model and the vocabulary."""
 

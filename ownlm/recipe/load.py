@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.error import YAMLError
 
 from ownlm.errors import RecipeError
-from ownlm.export.config import refused_by_ctranslate2
+from ownlm.export.config import REFUSED
 from ownlm.pipeline.tracking.redact import redact
 from ownlm.recipe.schema import Recipe
 from ownlm.recipe.yaml_file import KeyPath, Lines, parse_value, read_yaml
@@ -66,10 +66,11 @@ def _consistent(recipe: Recipe, places: dict[KeyPath, str], name: str) -> Recipe
         architecture = recipe.model.architecture(recipe.vocabulary.size, recipe.shards.context)
     except RecipeError as error:
         raise RecipeError(error.what, where=_place(("model",), places, name), advice=error.advice) from error
-    reason = refused_by_ctranslate2(architecture) if recipe.export.ctranslate2 is not None else None
-    if reason is not None:
-        where = _place(("export", "ctranslate2"), places, name)
-        raise RecipeError(reason, where=where, advice="Set export to [huggingface], or choose another model.")
+    for form, refused in REFUSED.items():
+        reason = refused(architecture) if getattr(recipe.export, form) is not None else None
+        if reason is not None:
+            where = _place(("export", form), places, name)
+            raise RecipeError(reason, where=where, advice="Set export to [huggingface], or choose another model.")
     return recipe
 
 

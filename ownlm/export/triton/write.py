@@ -23,6 +23,9 @@ FOLDER = "triton"
 MODEL = "ownlm"
 """What Triton calls the model."""
 
+WEIGHTS = f"python/{MODEL}/1/ctranslate2"
+"""What its Python backend computes, below the folder."""
+
 MOUNTED = "/models"
 """Where vLLM's backend finds the repository: its model.json needs an absolute path."""
 
