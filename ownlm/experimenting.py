@@ -78,6 +78,9 @@ def start(
         markup=False,
         soft_wrap=True,
     )
+    if planned.visible is not None:
+        seen = size("acceptance" if metric == "acceptance" else "characters", round(planned.visible, 3))
+        out.print(f"With the users there are, a difference of {seen} can be seen.", markup=False, soft_wrap=True)
 
 
 @experiment.command()

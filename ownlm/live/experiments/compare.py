@@ -95,20 +95,24 @@ def mean_of(arm: Arm, metric: Metric) -> Ratio:
     return ratio_of(arm.seconds_U, arm.answers_U)
 
 
-def compare(arms: Arms, metric: Metric, *, lift: float | None = None, alpha: float = ALPHA) -> Compared:
+def compare(
+    arms: Arms, metric: Metric, *, lift: float | None = None, expected: float | None = None, alpha: float = ALPHA
+) -> Compared:
     """Compare the arms by one metric.
 
     Args:
         arms: A and B.
         metric: which.
         lift: smallest difference that matters, set before the experiment began; None for the usual one.
+        expected: what the test expects (`sequential.difference`); None for the lift. Set before the experiment, too.
         alpha: how often the interval may be wrong at any of all looks.
     """
     lift = LIFTS[metric] if lift is None else lift
     a, b = (mean_of(arm, metric) for arm in arms)
     relative = metric in RELATIVE
     left, right = (a.log(), b.log()) if relative else (a, b)
-    found = difference(left, right, expected=float(np.log1p(lift)) if relative else lift, alpha=alpha)
+    expected = (float(np.log1p(lift)) if relative else lift) if expected is None else expected
+    found = difference(left, right, expected=expected, alpha=alpha)
     value, low, high, p = (float(one) for one in (found.value, found.low, found.high, found.p))
     if min(a.users, b.users) < LEAST_USERS:
         low, high, p = -np.inf, np.inf, 1.0

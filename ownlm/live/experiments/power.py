@@ -19,6 +19,9 @@ POWER = 0.8
 _Z_POWER = 0.8416212335729143
 """A standard normal variable is below this with the chance `POWER`."""
 
+_NARROWEST = 0.122
+"""V / T^2 at which an interval of alpha = 5 % is narrowest, 3.04 standard errors to each side."""
+
 _MOST = 1e9
 _MANY = 1e9
 
@@ -57,3 +60,22 @@ def users_needed(lift: float, deviation: float, shares: tuple[float, float] = (0
         middle = (low + high) / 2
         low, high = (low, middle) if seen(middle) else (middle, high)
     return ceil(high)
+
+
+def visible_with(
+    users: int, deviation: float, shares: tuple[float, float] = (0.5, 0.5), alpha: float = 0.05
+) -> tuple[float, float]:
+    """What can be seen with the users there are, with the chance `POWER`; and what the test should expect for it.
+
+    Args:
+        users: of both arms together.
+        deviation: s above.
+        shares: of the arms.
+        alpha: of the interval.
+
+    Returns:
+        The lift, and T of `sequential.difference` that makes the interval narrowest with so many users.
+    """
+    variance = deviation**2 * (1 / shares[0] + 1 / shares[1]) / users
+    expected = sqrt(variance / _NARROWEST)
+    return float(half_width(variance, _MANY, expected, alpha)) + _Z_POWER * sqrt(variance), expected

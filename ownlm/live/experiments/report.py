@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ownlm.live.experiments.compare import ALPHA, METRICS, Compared, Metric, compare
-from ownlm.live.experiments.observed import DIMENSIONS, Arms, Day, observe, observe_by, observe_days
+from ownlm.live.experiments.observed import DIMENSIONS, Arms, observe, observe_by, observe_days
 from ownlm.live.experiments.sample_ratio import mismatch_p
 from ownlm.live.experiments.verdict import Verdict, judge
 from ownlm.live.feedback.store import Store
@@ -85,7 +85,7 @@ def report(store: Store, name: str, experiment: Experiment) -> Report:
     arms = observe(store, name, since=since, until=until)
     days = observe_days(store, name, since=since, until=until)
     order = _order(experiment.plan.metric)
-    metrics: dict[str, Compared] = {metric: compare(arms, metric, lift=_lift(experiment, metric)) for metric in order}
+    metrics: dict[str, Compared] = {metric: _compared(arms, metric, experiment) for metric in order}
     users = (arms[0].users, arms[1].users)
     mismatch = mismatch_p((day.joined for day in days), shares_of(experiment))
     groups: dict[str, dict[str, dict[str, Compared]]] = {
@@ -102,7 +102,7 @@ def report(store: Store, name: str, experiment: Experiment) -> Report:
         (arms[0].errors, arms[1].errors),
         metrics,
         groups,
-        _daily(days, deciding, _lift(experiment, deciding)),
+        {day.day: _compared(day.arms, deciding, experiment) for day in days},
         {day.day: day.joined for day in days},
     )
 
@@ -118,22 +118,20 @@ def _broken_down(
     shown = dict(list(found.items())[:MOST_GROUPS])
     alpha = ALPHA / max(1, len(shown))
     return {
-        value: {metric: compare(arms, metric, lift=_lift(experiment, metric), alpha=alpha) for metric in order}
-        for value, arms in shown.items()
+        value: {metric: _compared(arms, metric, experiment, alpha) for metric in order} for value, arms in shown.items()
     }
-
-
-def _daily(days: Sequence[Day], metric: Metric, lift: float | None) -> dict[str, Compared]:
-    return {day.day: compare(day.arms, metric, lift=lift) for day in days}
 
 
 def _order(first: str) -> list[Metric]:
     return sorted(METRICS, key=lambda metric: metric != first)
 
 
-def _lift(experiment: Experiment, metric: Metric) -> float | None:
-    """Planned for the metric that decides; the usual one for the others."""
-    return experiment.plan.lift if metric == experiment.plan.metric else None
+def _compared(arms: Arms, metric: Metric, experiment: Experiment, alpha: float = ALPHA) -> Compared:
+    """As planned for the metric that decides; as usual for the others."""
+    plan = experiment.plan
+    if metric != plan.metric:
+        return compare(arms, metric, alpha=alpha)
+    return compare(arms, metric, lift=plan.lift, expected=plan.expected, alpha=alpha)
 
 
 def _plain(compared: Mapping[str, Compared]) -> dict[str, Any]:

@@ -108,4 +108,4 @@ def signed(metric: Metric, value: float) -> str:
 
 def size(metric: Metric, lift: float) -> str:
     """A difference that matters."""
-    return f"{100 * lift:g} points" if metric == "acceptance" else f"{100 * lift:g} %"
+    return f"{100 * lift:.3g} points" if metric == "acceptance" else f"{100 * lift:.3g} %"

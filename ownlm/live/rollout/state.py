@@ -104,12 +104,16 @@ class Plan(Part):
         metric: that decides.
         lift: the smallest difference that matters: a share of views for acceptance, else relative.
         users: of both arms together, after which it is seen with the chance `power.POWER`.
+        expected: what the test expects (`sequential.difference`), in the unit it works in; None for the lift.
+        visible: difference that can be seen with the users there are, where they are fewer; None where they are not.
         assumed: where the figures behind `users` are from, in words.
     """
 
     metric: str = "acceptance"
     lift: Annotated[float, Field(gt=0, lt=1)] = 0.02
     users: int = 0
+    expected: Annotated[float, Field(gt=0)] | None = None
+    visible: Annotated[float, Field(gt=0)] | None = None
     assumed: str = ""
 
 

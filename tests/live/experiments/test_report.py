@@ -197,6 +197,12 @@ def test_a_plan_comes_from_what_was_or_says_that_it_is_assumed(store):
     past = before(store, "staff", since=START, until=START + 20 * DAY)
     planned = planning.plan("acceptance", 0.05, (0.5, 0.5), past)
     assert planned.assumed.startswith("200 users of the last")
+    assert planned.users > 200
+    assert planned.visible is not None
+    assert planned.expected is not None
+    assert 0.05 < planned.visible < planned.expected * 2, "200 users are all there are"
+    enough = planning.plan("acceptance", 0.3, (0.5, 0.5), past)
+    assert (enough.users < 200, enough.visible, enough.expected) == (True, None, None)
     assert planning.plan("acceptance", 0.025, (0.5, 0.5), past).users > 3 * planned.users
     assert (
         planning.plan("characters", None, (0.9, 0.1), past).users

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ownlm.live.experiments.power import deviation_of, users_needed
+from ownlm.live.experiments.power import deviation_of, users_needed, visible_with
 from ownlm.live.experiments.ratio import ratio_of
 from ownlm.live.experiments.sequential import _normal, _student, difference, half_width, p_value
 from ownlm.live.experiments.simulate import World, simulate
@@ -116,6 +116,17 @@ def test_a_real_lift_is_found_by_the_users_that_were_stated():
     assert not (found.high < 0).any()
     early = simulate(World(users=needed // 8, views=20.0, lift=0.15), 60, 10, seed=1).acceptance(0.15)
     assert (early.low > 0).any(axis=1).mean() < 0.5
+
+
+@pytest.mark.parametrize("users", [30, 200, 5000])
+def test_with_the_users_there_are_no_other_expectation_sees_more(users):
+    visible, expected = visible_with(users, 0.3)
+    variance = 0.3**2 * 4 / users
+    narrow = half_width(variance, MANY, expected, 0.05)
+    assert float(narrow) == pytest.approx(3.04 * np.sqrt(variance), rel=0.01)
+    for other in (expected / 3, expected / 1.5, expected * 1.5, expected * 3):
+        assert half_width(variance, MANY, other, 0.05) > narrow
+    assert visible == pytest.approx(float(narrow) + 0.8416 * np.sqrt(variance), rel=1e-3)
 
 
 @settings(max_examples=40)
