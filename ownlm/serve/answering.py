@@ -293,7 +293,14 @@ def _prompts(gateway: Gateway, model: ServedModel, call: Call) -> list[Prompt]:
     take_back = not (call.echo or call.options.logprobs is not None)
     try:
         return [
-            builder.code(text, wanted, order, snippets=call.tidy, take_back=take_back)
+            builder.code(
+                gateway.repositories.shown(text) if call.tidy else text,
+                wanted,
+                order,
+                snippets=call.tidy,
+                take_back=take_back,
+                limit=config.prompt_tokens,
+            )
             if isinstance(text, CodeContext)
             else builder.ids(conversation_ids(text, model) if isinstance(text, Conversation) else text, wanted)
             for text in call.texts

@@ -29,6 +29,7 @@ from ownlm.serve.loading import load_version
 from ownlm.serve.model import ServedModel
 from ownlm.serve.openapi import openapi_router
 from ownlm.serve.pages import Reports, pages_router
+from ownlm.serve.prompt.repository.watched import Repositories
 from ownlm.serve.protocols.errors import ApiError
 from ownlm.serve.protocols.routers import protocol_routers
 from ownlm.serve.routing import Following, OneModel, Router
@@ -96,6 +97,7 @@ def app_for(
         feedback=feedback or NoFeedback(),
         keys=KeyFile(Path(config.keys)) if config.keys else NoKeys(),
         limits=RateLimit(config.rate),
+        repositories=Repositories(config.repositories),
     )
     keeper = Keeper(gateway, following) if following is not None else None
     dashboard = Dashboard(gateway, panels)
@@ -106,7 +108,9 @@ def app_for(
         tasks = [asyncio.create_task(dashboard.sample())]
         if keeper is not None:
             tasks.append(asyncio.create_task(keeper.run()))
+        gateway.repositories.start()
         yield
+        gateway.repositories.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ownlm.recipe.base import Config
 from ownlm.serve.feedback import FeedbackConfig
+from ownlm.serve.prompt.repository.config import RepositoryConfig
 
 FimOrder = Literal["suffix_first", "prefix_first"]
 
@@ -42,6 +43,12 @@ class ServeConfig(Config):
     threads: int = Field(0, description="CPU threads of a generation; 0: one for small models, else all", ge=0, le=256)
     parallel: int = Field(1, description="generations computed at the same time", ge=1, le=64)
     queue: int = Field(32, description="requests that may wait; further ones get 429 and Retry-After", ge=0, le=10_000)
+    prompt_tokens: int = Field(
+        2048, description="most tokens of a prompt when an editor asks; less is faster", ge=64, le=1_048_576
+    )
+    repositories: list[RepositoryConfig] = Field(
+        [], description="folders whose declarations editors' prompts show; whoever may ask may see them"
+    )
     default_tokens: int = Field(64, description="new tokens when a request does not say", ge=1, le=65_536)
     max_tokens: int = Field(
         1024, description="most new tokens of one choice; who asks for more gets this", ge=1, le=65_536

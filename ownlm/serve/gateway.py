@@ -17,6 +17,7 @@ from ownlm.serve.history import History
 from ownlm.serve.limits import RateLimit
 from ownlm.serve.metrics import Metrics
 from ownlm.serve.model import ServedModel
+from ownlm.serve.prompt.repository.watched import Repositories
 from ownlm.serve.routing import Router
 from ownlm.serve.scheduler import Scheduler
 from ownlm.serve.supervised import Supervised
@@ -38,6 +39,7 @@ class Gateway:
     history: History = field(default_factory=History)
     keys: Keys = field(default_factory=NoKeys)
     limits: RateLimit = field(default_factory=RateLimit)
+    repositories: Repositories = field(default_factory=Repositories)
 
     @cached_property
     def answering(self) -> Answering:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import log
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from ownlm.data.clean.grammars import GRAMMARS
 from ownlm.errors import InputError
 from ownlm.serve.call import CodeContext
+from ownlm.serve.config import ServeConfig
+from ownlm.serve.model import ServedModel
 from ownlm.serve.prompt.repository.config import RepositoryConfig
 from ownlm.serve.prompt.repository.declarations import LANGUAGES, Declaration, declarations_in
 from ownlm.serve.prompt.repository.files import MAX_BYTES, files_of, read
@@ -24,7 +27,8 @@ from ownlm.serve.prompt.repository.names import repository_name
 from ownlm.serve.prompt.repository.nearby import question, settled_lines
 from ownlm.serve.prompt.repository.watched import Repositories, Repository
 from tests.serve.prompt.repository_files import DECLARED
-from tests.serve.running import eventually
+from tests.serve.running import eventually, serving
+from tests.serve.scripted import ScriptedEngine
 
 STACK = 'class Stack:\n    """Last in, first out."""\n\n    def push_item(self, item: int) -> None:\n        pass\n'
 AREA = "def area_of_circle(radius):\n    return 3 * radius * radius\n"
@@ -217,3 +221,26 @@ def test_nothing_heavy_is_imported_without_repositories() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert run.stdout.strip() == "[]"
+
+
+def test_an_editor_is_shown_declarations_of_its_repository(scripted: ServedModel, repository: Path) -> None:
+    """All the way: the folder is indexed by a gateway's own thread, and Tabby's request reaches the engine with it."""
+    engine = scripted.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.say("radius)) * 2\n")
+    config = ServeConfig(repositories=[RepositoryConfig(path=str(repository), url="git@host.org:a/b.git")])
+    segments = {"prefix": "x = area_of_circle(2)\ny = (", "suffix": ")\n", "filepath": "own.py"}
+    segments["git_url"] = "https://host.org/a/b"
+    with serving(scripted, config) as url:
+
+        def prompt() -> str:
+            answer = httpx.post(f"{url}/v1/completions", json={"language": "python", "segments": segments}, timeout=20)
+            assert answer.json()["choices"][0]["text"] == "radius"
+            return scripted.vocabulary.decode(engine.requests[-1].prompt)
+
+        eventually(lambda: "# def area_of_circle(radius)" in prompt())
+    assert "ignored_function" not in prompt_texts(engine)
+
+
+def prompt_texts(engine: ScriptedEngine) -> str:
+    return "".join(engine.vocabulary.decode(request.prompt) for request in engine.requests)
