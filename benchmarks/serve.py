@@ -10,8 +10,8 @@ Parts (all, if none is named):
     users     1, 4, 16 people through the gateway, beside the same engine called without it; lost and doubled answers
     cancel    tokens and passes computed after nobody waits any more, counted
 
-Contenders take turns, request by request, so that a noisy machine disturbs all alike. `--llama-cpp URL` adds a running
-llama.cpp server (give it the same threads). Tables are Markdown.
+`--gguf FILE` adds llama.cpp's server (the package xllamacpp) and, with `--openvino PYTHON`, openvino-genai in its own
+virtual environment. Tables are Markdown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from serve_contenders import SHAPES, Contender, bare_ctranslate2, llama_cpp, ours, percentiles, random_export
+from serve_contenders import SHAPES, Contender, bare_ctranslate2, llama_cpp, openvino, ours, percentiles, random_export
 from serve_users import users
 
 from ownlm.serve.config import ServeConfig
@@ -88,8 +88,14 @@ def contenders(options: argparse.Namespace, *, remember: bool) -> Iterator[Conte
                 contender = make()
                 yield contender
                 contender.close()
-    if options.llama_cpp:
-        yield llama_cpp(options.llama_cpp, "llama.cpp", options.llama_cpp_bytes, remember=remember)
+    for gguf in options.gguf:
+        others: list[Callable[[], Contender]] = [lambda g=gguf: llama_cpp(g, remember=remember)]
+        if options.openvino and not remember:
+            others.append(lambda g=gguf: openvino(options.openvino, g, options.threads))
+        for make in others:
+            contender = make()
+            yield contender
+            contender.close()
 
 
 def bare(options: argparse.Namespace, bytes_per_second: float) -> None:
@@ -212,8 +218,8 @@ def main() -> None:
     parser.add_argument("--typed-from", type=int, default=2400, help="characters there before")
     parser.add_argument("--characters", type=int, default=300, help="typed")
     parser.add_argument("--debounce", type=float, default=0.15, help="seconds without a key before a request")
-    parser.add_argument("--llama-cpp", help="address of a running llama.cpp server with the same model")
-    parser.add_argument("--llama-cpp-bytes", type=int, default=0, help="size of its weights")
+    parser.add_argument("--gguf", type=Path, nargs="*", default=[], help="the model for llama.cpp and openvino-genai")
+    parser.add_argument("--openvino", type=Path, help="python of a virtual environment with openvino-genai")
     options = parser.parse_args()
     parts = options.parts or PARTS
     with tempfile.TemporaryDirectory() as passing:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,10 +135,14 @@ def bare_ctranslate2(export: Path, precision: str, threads: int) -> Contender:
     return Contender(f"ctranslate2 bare {precision}", ask, weight_bytes(export, precision), generator.unload_model)
 
 
-def llama_cpp(url: str, name: str, size: int, *, remember: bool) -> Contender:
-    """llama.cpp's server, already running, by its own protocol."""
+def llama_cpp(gguf: Path, *, remember: bool) -> Contender:
+    """llama.cpp's server on a GGUF file, by its own protocol; as many threads as it takes itself."""
     import httpx
 
+    from ownlm.export.gguf.server import running_llamacpp
+
+    running = ExitStack()
+    url = running.enter_context(running_llamacpp(gguf))
     client = httpx.Client(base_url=url, timeout=120, trust_env=False)
 
     def ask(prompt: Sequence[int], tokens: int) -> list[float]:
@@ -156,7 +162,34 @@ def llama_cpp(url: str, name: str, size: int, *, remember: bool) -> Contender:
                     times.append(time.perf_counter() - start)
         return times
 
-    return Contender(name, ask, size, client.close)
+    running.callback(client.close)
+    return Contender(f"llama.cpp ({gguf.parent.parent.name})", ask, gguf.stat().st_size, running.close)
+
+
+def openvino(python: Path, gguf: Path, threads: int) -> Contender:
+    """openvino-genai on a GGUF file, in its own virtual environment (`serve_openvino.py`)."""
+    script = Path(__file__).with_name("serve_openvino.py")
+    child = subprocess.Popen(
+        [str(python), str(script), str(gguf), str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    source, sink = child.stdout, child.stdin
+    while not source.readline().startswith("["):  # what the library says while it loads
+        if child.poll() is not None:
+            raise RuntimeError("openvino-genai did not start")
+
+    def ask(prompt: Sequence[int], tokens: int) -> list[float]:
+        sink.write(json.dumps({"prompt": list(prompt), "tokens": tokens}) + "\n")
+        sink.flush()
+        times: list[float] = json.loads(source.readline())
+        return times
+
+    def close() -> None:
+        sink.close()
+        child.wait(10)
+
+    return Contender(f"openvino-genai ({gguf.parent.parent.name})", ask, gguf.stat().st_size, close)
 
 
 def weight_bytes(export: Path, precision: str) -> int:
