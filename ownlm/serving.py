@@ -37,7 +37,8 @@ def check(recipe: Recipe) -> None:
     """
     from ownlm.serve.server import bind
 
-    if recipe.export.ctranslate2 is None:
+    by_torch = recipe.serve.engine == "torch" and recipe.export.huggingface is not None
+    if recipe.export.ctranslate2 is None and not by_torch:
         advice = "Set export.ctranslate2={}, or add --no-serve."
         raise RecipeError("The recipe exports nothing that can be served.", where="export", advice=advice)
     if recipe.objectives.fill_in_the_middle is None and any(question.suffix for question in recipe.ask):

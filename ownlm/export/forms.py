@@ -8,6 +8,7 @@ our decoder ──► huggingface/ ──► transformers: greedy ids equal?
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ownlm.errors import ArtifactError
 from ownlm.export.config import ExportConfig
-from ownlm.export.ctranslate2 import ctranslate2_greedy, write_ctranslate2
+from ownlm.export.ctranslate2 import DESCRIPTION, ctranslate2_greedy, describe, write_ctranslate2
 from ownlm.export.gguf.proof import llamacpp_greedy
 from ownlm.export.gguf.write import FILE, write_gguf
 from ownlm.export.huggingface import quiet_transformers, transformers_greedy, write_huggingface
@@ -67,6 +68,7 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
         task.advance()
         parities["huggingface"] = compare(source.decoder, vocabulary, transformers_greedy(folder, vocabulary))
         _must_be_equal("huggingface", parities["huggingface"], folder)
+        _describe(source, folder)
         task.advance()
         for form in others:
             task.note(form)
@@ -77,6 +79,14 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
     if not keep:
         shutil.rmtree(out / SCRATCH)
     return parities
+
+
+def _describe(source: Source, folder: Path) -> None:
+    """ownlm.json in the Hugging Face folder: the torch engine serves it."""
+    said = describe(
+        source.decoder.architecture, source.vocabulary(), "float32", fill_in_the_middle=source.fill_in_the_middle
+    )
+    (folder / DESCRIPTION).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 
 
 def _ctranslate2(

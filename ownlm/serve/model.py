@@ -21,8 +21,8 @@ from ownlm.serve.supervised import Supervised
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 ENGINE_FOLDER = "ctranslate2"
-DESCRIBED = {"llamacpp": ("gguf",), "triton": ("triton",), "http": ("gguf", "triton")}
-"""Engines that are servers -> folders of an export that tell the vocabulary and the context too, best first."""
+DESCRIBED = {"torch": ("huggingface",), "llamacpp": ("gguf",), "triton": ("triton",), "http": ("gguf", "triton")}
+"""Engines -> folders of an export that tell the vocabulary and the context, before CTranslate2's, best first."""
 DESCRIPTION_FILE = "ownlm.json"
 _REMAKE = "export the model again: delete this artifact and run the same command"
 
@@ -82,9 +82,9 @@ def load_model(export_dir: Path, config: ServeConfig, model_name: str | None = N
         DependencyError: when the engine's package is missing.
         ServerError: when the engine refuses its settings.
     """
-    folders = [export_dir / name for name in (*DESCRIBED.get(config.engine, ()), ENGINE_FOLDER)]
-    folder = next((one for one in folders if one.is_dir()), None)
-    if folder is None:
+    folders = [export_dir / name for name in DESCRIBED.get(config.engine, ())]
+    folder = next((one for one in folders if (one / DESCRIPTION_FILE).is_file()), export_dir / ENGINE_FOLDER)
+    if not folder.is_dir():
         raise ArtifactError(
             f"this is not an export with a {ENGINE_FOLDER} folder",
             where=export_dir,
@@ -105,7 +105,7 @@ def load_folder(folder: Path, config: ServeConfig, model_name: str | None = None
         raise ArtifactError("the tokenizer is not the one the model was trained with", where=folder, advice=_REMAKE)
     return ServedModel(
         name=model_name or description["name"],
-        version=(folder.parent if folder.name in (ENGINE_FOLDER, "gguf", "triton") else folder).name,
+        version=(folder.parent if folder.name in (ENGINE_FOLDER, "huggingface", "gguf", "triton") else folder).name,
         context=description["context"],
         created=int((folder / DESCRIPTION_FILE).stat().st_mtime),
         fill_in_the_middle=bool(description.get("fill_in_the_middle", True)),

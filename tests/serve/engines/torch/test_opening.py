@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ownlm.serve.engines.base import GenerationRequest
 from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
 from ownlm.serve.engines.open import open_engine
 from ownlm.serve.engines.torch.opening import open_torch
+from ownlm.serve.model import load_model as load_served
 from tests.serve.engines.torch.reference import answered, decoder_of, slow
 
 PROMPT = (0, 140, 200, 300, 301, 400)
@@ -61,3 +63,14 @@ def test_a_draft_model_of_another_vocabulary(export_dir: Path, tmp_path: Path) -
     save_model(decoder_of().float(), tmp_path)
     with pytest.raises(ArtifactError, match="540 tokens"):
         open_torch(export_dir, config(speculation=str(tmp_path)))
+
+
+def test_an_export_without_a_ctranslate2_folder_is_served(export_dir: Path, tmp_path: Path) -> None:
+    """A mixture of experts has none."""
+    shutil.copytree(export_dir / "huggingface", tmp_path / "run" / "huggingface")
+    shutil.copy(export_dir / "ctranslate2" / "ownlm.json", tmp_path / "run" / "huggingface")
+    model = load_served(tmp_path / "run", config())
+    request = GenerationRequest(PROMPT, 4, temperature=0)
+    assert answered(model.engine, request) == slow(load_huggingface(export_dir / "huggingface").double(), request)  # type: ignore[arg-type]
+    assert model.version == "run"
+    model.engine.close()
