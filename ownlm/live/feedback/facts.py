@@ -6,7 +6,7 @@ events. numpy does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -21,6 +21,9 @@ Ints = NDArray[np.int64]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _NOBODY = ""
+_END = 1 << 62
+_LAST_DAY = 1 << 30
+_BUCKETS = {"first_token": "first_bucket", "total": "total_bucket"}
 
 
 def _sum(expression: str) -> str:
@@ -107,10 +110,11 @@ class Facts:
             column, name_of = self._column(table.keys_N3, dimension)
             columns.append(column)
             names.append(name_of)
-        keys_GD, group_N = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        added_GK = np.zeros((len(keys_GD), table.values_NK.shape[1]), np.int64)
-        np.add.at(added_GK, group_N.ravel(), table.values_NK)
-        keys = ([names[place][code] for place, code in enumerate(codes)] for codes in keys_GD[:, 1:].tolist())
+        _, first_G, group_N = np.unique(_packed(columns), return_index=True, return_inverse=True)
+        added_GK = np.zeros((len(first_G), table.values_NK.shape[1]), np.int64)
+        np.add.at(added_GK, group_N, table.values_NK)
+        codes_GD = np.stack(columns, axis=1)[first_G, 1:].tolist()
+        keys = ([names[place][code] for place, code in enumerate(codes)] for codes in codes_GD)
         return [(tuple(key), row) for key, row in zip(keys, added_GK.tolist(), strict=True)]
 
     def _column(self, keys_N3: Ints, dimension: str) -> tuple[Ints, Mapping[int, str]]:
@@ -129,58 +133,98 @@ class Facts:
         return np.array(code_of, np.int64)[place_N], {code: value for value, code in codes.items()}
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Which rows are asked for.
+
+    Attributes:
+        store: an open one, in a reading transaction.
+        span: from when until when, in milliseconds.
+        origins: numbers of those that are asked for; None for all.
+        users: the number of each user that was found.
+    """
+
+    store: Store
+    span: tuple[int, int]
+    origins: Sequence[int] | None
+    users: dict[str, int] = field(default_factory=lambda: {_NOBODY: 0})
+
+    def table(self, name: str, columns: Sequence[str], *, day: str = "day", users: bool, bucket: str = "") -> _Table:
+        """Aggregates by day (or what stands for it), origin and user.
+
+        Args:
+            name: of the database's table.
+            columns: the aggregates.
+            day: an expression of the column `day` in whole days.
+            users: tell users apart.
+            bucket: also by this column, which comes before the aggregates; rows without one are left out.
+        """
+        condition = "day >= ? AND day <= ? AND at >= ? AND at < ?"
+        if self.origins is not None:
+            condition += f" AND origin IN ({', '.join(map(str, self.origins)) or 'NULL'})"
+        condition += f" AND {bucket} >= 0" if bucket else ""
+        keys = [day, "origin", *(["person"] if users else []), *([bucket] if bucket else [])]
+        grouped = ", ".join(str(number + 1) for number in range(len(keys)))
+        sql = f"SELECT {', '.join([*keys, *columns])} FROM {name} WHERE {condition} GROUP BY {grouped}"  # noqa: S608
+        begin, end = self.span
+        found = self.store.database.query(sql, (begin // DAY_MS, min(end // DAY_MS, _LAST_DAY), begin, end))
+        if users:
+            number = self.users
+            found = [(day, origin, number.setdefault(who, len(number)), *rest) for day, origin, who, *rest in found]
+        else:
+            found = [(day, origin, 0, *rest) for day, origin, *rest in found]
+        array = np.array(found, dtype=np.int64).reshape(-1, 3 + len(columns) + bool(bucket))
+        return _Table(array[:, :3], array[:, 3:])
+
+
 def read(
     store: Store,
+    by: Collection[Dimension],
     *,
     where: Mapping[OriginDimension, str] | None = None,
     since: float | None = None,
     until: float | None = None,
-    users: bool = True,
     latencies: bool = True,
-    their_latencies: bool = False,
+    their_latencies: bool = True,
 ) -> Facts:
-    """Read what is asked for, all at one moment; see `query.sums` for the conditions.
+    """Read what grouping needs, all at one moment; see `query.sums` for the conditions.
 
     Args:
         store: an open one.
+        by: the dimensions that will be asked for.
         where: see `query.sums`.
         since: see `query.sums`.
         until: see `query.sums`.
-        users: tell users apart.
         latencies: also count latencies.
-        their_latencies: tell users apart in these, too.
+        their_latencies: also by user, if users are asked for.
     """
-    first, end = 0 if since is None else round(since * 1000), 1 << 62 if until is None else round(until * 1000)
-    names, people = ", ".join(ORIGIN_FIELDS), {_NOBODY: 0}
+    span = (0 if since is None else round(since * 1000), _END if until is None else round(until * 1000))
+    # Latencies are in no index's order: the fewer their groups, the faster.
+    day = "day" if "day" in by else "(day + 3) / 7 * 7 - 3" if "week" in by else "0"
+    users = "user" in by
     with store.database.reading():
-        rows = store.database.query(f"SELECT id, {names} FROM ownlm_origins")  # noqa: S608
+        rows = store.database.query(f"SELECT id, {', '.join(ORIGIN_FIELDS)} FROM ownlm_origins")  # noqa: S608
         origins = {number: dict(zip(ORIGIN_FIELDS, values, strict=True)) for number, *values in rows}
-        asked = [number for number, origin in origins.items() if (where or {}).items() <= origin.items()]
-
-        def table(name: str, columns: Sequence[str], *, users: bool, bucket: str = "") -> _Table:
-            condition = "day >= ? AND day <= ? AND at >= ? AND at < ?"
-            if where:
-                condition += f" AND origin IN ({', '.join(map(str, asked)) or 'NULL'})"
-            keys = ["day", "origin", *(["person"] if users else []), *([bucket] if bucket else [])]
-            condition += f" AND {bucket} >= 0" if bucket else ""
-            sql = f"SELECT {', '.join([*keys, *columns])} FROM {name} WHERE {condition} GROUP BY {', '.join(keys)}"  # noqa: S608
-            found = store.database.query(sql, (first // DAY_MS, min(end // DAY_MS, 1 << 30), first, end))
-            if users:
-                found = [(day, origin, people.setdefault(who, len(people)), *rest) for day, origin, who, *rest in found]
-            else:
-                found = [(day, origin, 0, *rest) for day, origin, *rest in found]
-            width = 3 + len(columns) + bool(bucket)
-            array = np.array(found, dtype=np.int64).reshape(-1, width)
-            return _Table(array[:, :3], array[:, 3:])
-
-        answers = table("ownlm_completions", _ANSWERS, users=users)
-        outcomes = table("ownlm_outcomes", _OUTCOMES, users=users)
-        buckets = {"first_token": "first_bucket", "total": "total_bucket"} if latencies else {}
+        wanted = [number for number, origin in origins.items() if (where or {}).items() <= origin.items()]
+        asked = _Asked(store, span, wanted if where else None)
+        answers = asked.table("ownlm_completions", _ANSWERS, users=users)
+        outcomes = asked.table("ownlm_outcomes", _OUTCOMES, users=users)
         times = {
-            name: table("ownlm_completions", ["COUNT(*)"], users=their_latencies, bucket=bucket)
-            for name, bucket in buckets.items()
+            name: asked.table(
+                "ownlm_completions", ["COUNT(*)"], day=day, users=users and their_latencies, bucket=bucket
+            )
+            for name, bucket in (_BUCKETS.items() if latencies else ())
         }
-    return Facts(origins, list(people), answers, outcomes, times)
+    return Facts(origins, list(asked.users), answers, outcomes, times)
+
+
+def _packed(columns: Sequence[Ints]) -> Ints:
+    """One number for each row, equal where all columns are. Their spans together stay far below 2 ** 63."""
+    packed_N = np.zeros_like(columns[0])
+    for column_N in columns:
+        least = column_N.min()
+        packed_N = packed_N * (column_N.max() - least + 1) + (column_N - least)
+    return packed_N
 
 
 def _day_label(day: int) -> str:

@@ -111,6 +111,10 @@ def compared(accepted: JudgedChoice, dismissed: JudgedChoice) -> Pair | None:
     )
 
 
+def _place(choice: JudgedChoice) -> tuple[str, ...]:
+    return (choice.person, choice.path, choice.language, choice.after)
+
+
 def _traced(side: str, origin: tuple[str, int, str]) -> dict[str, str | int]:
     completion, choice, version = origin
     return {f"{side}_completion": completion, f"{side}_choice": choice, f"{side}_version": version}
@@ -120,7 +124,7 @@ def _typed_between(first: JudgedChoice, then: JudgedChoice) -> str | None:
     """What was typed between two cursors of one person in one file; None if they are not in the same context."""
     if not (first.person or first.path) or first.completion == then.completion:
         return None
-    if (first.person, first.path, first.language) != (then.person, then.path, then.language):
+    if _place(first) != _place(then):
         return None
     grown = then.cursor - first.cursor
     if not (0 <= then.at - first.at <= WITHIN_MS and 0 <= grown <= min(GROWTH, len(then.prefix))):
@@ -129,8 +133,5 @@ def _typed_between(first: JudgedChoice, then: JudgedChoice) -> str | None:
     begin = max(first.skipped, then.skipped)
     before = first.prefix[begin - first.skipped :]
     if not before or then.prefix[begin - then.skipped : len(then.prefix) - grown] != before:
-        return None
-    shared = min(len(first.after), len(then.after))
-    if first.after[:shared] != then.after[:shared]:
         return None
     return then.prefix[len(then.prefix) - grown :]

@@ -44,6 +44,4 @@ def sums(
     unknown = [name for name in (*by, *(where or ())) if name not in DIMENSIONS]
     if unknown:
         raise ValueError(f"no dimension: {', '.join(unknown)}")
-    users = "user" in by
-    facts = read(store, where=where, since=since, until=until, users=users, latencies=latencies, their_latencies=users)
-    return facts.groups(by)
+    return read(store, by, where=where, since=since, until=until, latencies=latencies).groups(by)

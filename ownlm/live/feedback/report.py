@@ -100,7 +100,7 @@ def report(
     Args:
         seed: of the bootstrap; the same store and seed give the same report.
     """
-    facts = read(store, where=where, since=since, until=until)
+    facts = read(store, (*by, "user"), where=where, since=since, until=until, their_latencies=False)
     parts: dict[Dimension, list[Line]] = {}
     for name in by:
         members: dict[str, dict[str, Sums]] = {}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ownlm.live.feedback.store import Store
+from ownlm.live.feedback.database import Row
+from ownlm.live.feedback.schema import DAY_MS
+from ownlm.live.feedback.store import Store, chunks
 
-_AT_ONCE = 1000
-_SQL = (
-    "SELECT c.number, o.choice, c.id, c.at, c.person, o.accepted, o.dismissed, o.characters, g.version, g.channel, "
+_AT_ONCE = 500
+_KEYS = (
+    "SELECT completion, choice FROM ownlm_outcomes WHERE day = ? AND at >= ? AND (accepted = 1 OR dismissed = 1) "
+    "ORDER BY at, completion, choice"
+)
+_COLUMNS = (
+    "SELECT o.completion, o.choice, c.id, c.at, c.person, o.accepted, o.dismissed, o.characters, g.version, g.channel, "
     "g.language, g.suffix, t.prefix, t.skipped, t.after, t.path, t.texts "
     "FROM ownlm_outcomes AS o JOIN ownlm_completions AS c ON c.number = o.completion "
     "JOIN ownlm_texts AS t ON t.id = c.id JOIN ownlm_origins AS g ON g.id = c.origin "
-    "WHERE (o.completion > ? OR (o.completion = ? AND o.choice > ?)) AND c.at >= ? "
-    "AND (o.accepted = 1 OR o.dismissed = 1) ORDER BY o.completion, o.choice LIMIT ?"
 )
 
 
@@ -67,22 +71,36 @@ class JudgedChoice:
 
 
 def judged_choices(store: Store, since: float | None = None) -> Iterator[JudgedChoice]:
-    """All of them, in the order in which they were stored, a few at a time.
+    """All of them, in the order of the completions' times, a few in memory.
 
     Args:
         store: an open one.
         since: only completions from then on, seconds since 1970.
     """
-    last, choice = -1, -1
     begin = 0 if since is None else round(since * 1000)
-    while rows := store.database.query(_SQL, (last, last, choice, begin, _AT_ONCE)):
-        for row in rows:
-            last, choice, id_, at, person, accepted, dismissed, characters, *origin = row
-            version, channel, language, suffix, prefix, skipped, after, path, texts = origin
-            text = json.loads(texts)[choice]
-            taken = characters if accepted else 0
-            if taken or dismissed:
-                yield JudgedChoice(
-                    *(id_, choice, at, person, taken, version, channel, language, suffix),
-                    *(prefix, skipped, after, path, text),
-                )
+    days = store.database.query(
+        "SELECT DISTINCT day FROM ownlm_outcomes WHERE day >= ? ORDER BY day", (begin // DAY_MS,)
+    )
+    for (day,) in days:
+        for keys in chunks(store.database.query(_KEYS, (day, begin)), _AT_ONCE):
+            yield from _choices(store, keys)
+
+
+def _choices(store: Store, keys: Sequence[Row]) -> Iterator[JudgedChoice]:
+    """Those of some (completion, choice), in this order, as far as their text was kept."""
+    numbers = sorted({completion for completion, _ in keys})
+    marks = ", ".join("?" for _ in numbers)
+    rows = store.database.query(f"{_COLUMNS} WHERE o.completion IN ({marks})", numbers)
+    found = {(completion, choice): rest for completion, choice, *rest in rows}
+    for key in keys:
+        if key not in found:
+            continue
+        id_, at, person, accepted, dismissed, characters, *origin = found[key]
+        version, channel, language, suffix, prefix, skipped, after, path, texts = origin
+        text = json.loads(texts)[key[1]]
+        taken = characters if accepted else 0
+        if taken or dismissed:
+            yield JudgedChoice(
+                *(id_, key[1], at, person, taken, version, channel, language, suffix),
+                *(prefix, skipped, after, path, text),
+            )
