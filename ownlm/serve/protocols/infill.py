@@ -1,20 +1,18 @@
 """llama.cpp's server as llama.vim and llama.vscode use it: POST /infill, GET /props. GET /health is everybody's.
 
 A warm-up (`n_predict: 0`, nothing around the cursor, only code from elsewhere) is answered at once and computes
-nothing: what a later request begins with is its suffix, so reading code ahead of it fills no cache, and it would hold
-up who types.
+nothing. How much of that code a prompt takes depends on the text around the cursor: read alone it is seldom what a
+later prompt begins with, and it would hold up who types. That it could help some models was not measured.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, NotRequired
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from typing_extensions import TypedDict
 
 from ownlm.serve.answering import Answer, Usage
 from ownlm.serve.call import Call, Caller, CompletionOptions
@@ -22,58 +20,13 @@ from ownlm.serve.completion import Piece
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.http import caller_of, read_body
 from ownlm.serve.protocols.body import EDITOR_TEMPERATURE, parse
+from ownlm.serve.protocols.infill_answer import Clock, InfillJson, PropsJson, chosen, infill_json
 from ownlm.serve.protocols.infill_request import InfillRequest
 from ownlm.serve.protocols.openapi import documented
 from ownlm.serve.protocols.rendering import ChoiceText, event, stream, whole
 
 INFILL = "/infill"
 _EXPECTED = {"stop": "must be a list of texts, none of them empty"}
-
-
-class TimingsJson(TypedDict):
-    """How long reading and writing took; reading lasts until the first text."""
-
-    prompt_n: int
-    prompt_ms: float
-    prompt_per_token_ms: float
-    prompt_per_second: float
-    predicted_n: int
-    predicted_ms: float
-    predicted_per_token_ms: float
-    predicted_per_second: float
-
-
-class InfillJson(TypedDict):
-    """The answer of POST /infill; with `response_fields`, only what they name, under their paths as names."""
-
-    index: NotRequired[int]
-    content: NotRequired[str]
-    tokens: NotRequired[list[int]]
-    id_slot: NotRequired[int]
-    stop: NotRequired[bool]
-    model: NotRequired[str]
-    tokens_predicted: NotRequired[int]
-    tokens_evaluated: NotRequired[int]
-    tokens_cached: NotRequired[int]
-    truncated: NotRequired[bool]
-    stop_type: NotRequired[str]
-    timings: NotRequired[TimingsJson]
-
-
-class GenerationSettingsJson(TypedDict):
-    """What the plugins look at: the model's context."""
-
-    n_ctx: int
-
-
-class PropsJson(TypedDict):
-    """GET /props."""
-
-    default_generation_settings: GenerationSettingsJson
-    total_slots: int
-    model_alias: str
-    model_path: str
-    build_info: str
 
 
 def infill_router(gateway: Gateway) -> APIRouter:
@@ -89,8 +42,8 @@ def infill_router(gateway: Gateway) -> APIRouter:
         caller = caller_of(request)
         asked = parse(InfillRequest, await read_body(request, gateway.config.max_body_mb), _EXPECTED)
         if asked.warm_up:
-            name = gateway.model.name
-            return JSONResponse(_chosen(_final(name, Usage(), ChoiceText(0, finish="length"), _Clock(arrived)), asked))
+            said = infill_json(gateway.model.name, Usage(), ChoiceText(0, finish="length"), Clock(arrived))
+            return JSONResponse(chosen(said, asked.response_fields))
         answer = gateway.answering.start(_call(asked, caller), arrived)
         rendering = _Rendering(asked, answer, arrived)
         if asked.stream:
@@ -99,7 +52,6 @@ def infill_router(gateway: Gateway) -> APIRouter:
 
     @router.get("/props", **documented("What the server is (llama.cpp).", answer=PropsJson))
     async def props(request: Request) -> Response:
-        caller_of(request)
         model = gateway.model
         return JSONResponse(
             {
@@ -114,40 +66,12 @@ def infill_router(gateway: Gateway) -> APIRouter:
     return router
 
 
-@dataclass
-class _Clock:
-    """Seconds of `time.perf_counter`: arrival, and the first and the last piece."""
-
-    arrived: float
-    first: float | None = None
-    last: float | None = None
-
-    def tick(self) -> None:
-        self.last = time.perf_counter()
-        self.first = self.first or self.last
-
-    def timings(self, usage: Usage) -> TimingsJson:
-        first = self.first or self.arrived
-        prompt_ms = (first - self.arrived) * 1000
-        predicted_ms = ((self.last or first) - first) * 1000
-        return {
-            "prompt_n": usage.prompt,
-            "prompt_ms": prompt_ms,
-            "prompt_per_token_ms": _ratio(prompt_ms, usage.prompt),
-            "prompt_per_second": _ratio(usage.prompt * 1000, prompt_ms),
-            "predicted_n": usage.generated,
-            "predicted_ms": predicted_ms,
-            "predicted_per_token_ms": _ratio(predicted_ms, usage.generated),
-            "predicted_per_second": _ratio(usage.generated * 1000, predicted_ms),
-        }
-
-
 class _Rendering:
     """One answer in llama.cpp's JSON, whole or as events."""
 
     def __init__(self, asked: InfillRequest, answer: Answer, arrived: float) -> None:
         self._asked, self._answer = asked, answer
-        self._clock = _Clock(arrived)
+        self._clock = Clock(arrived)
         self._choice = ChoiceText(0)
 
     def seen(self, piece: Piece) -> None:
@@ -156,7 +80,7 @@ class _Rendering:
 
     def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
         """The whole answer."""
-        return _chosen(self._final(choices[0]), self._asked)
+        return chosen(self._final(choices[0]), self._asked.response_fields)
 
     def piece(self, piece: Piece) -> bytes:
         """The event of a piece of text."""
@@ -173,38 +97,7 @@ class _Rendering:
 
     def _final(self, choice: ChoiceText) -> InfillJson:
         cut = any(prompt.cut for prompt in self._answer.prompts)
-        return _final(self._answer.model.name, self._answer.usage, choice, self._clock, cut)
-
-
-def _final(name: str, usage: Usage, choice: ChoiceText, clock: _Clock, cut: bool = False) -> InfillJson:
-    return {
-        "index": 0,
-        "content": choice.text,
-        "tokens": [],
-        "id_slot": 0,
-        "stop": True,
-        "model": name,
-        "tokens_predicted": usage.generated,
-        "tokens_evaluated": usage.prompt,
-        "tokens_cached": usage.prompt + usage.generated,
-        "truncated": cut,
-        "stop_type": "limit" if choice.finish == "length" else "eos",
-        "timings": clock.timings(usage),
-    }
-
-
-def _chosen(answer: InfillJson, asked: InfillRequest) -> dict[str, Any]:
-    """The fields that were asked for, each under its path ("timings/prompt_n"), as llama.cpp flattens them."""
-    if not asked.response_fields:
-        return dict(answer)
-    chosen = {}
-    for path in asked.response_fields:
-        value: Any = answer
-        for name in path.split("/"):
-            value = value.get(name) if isinstance(value, dict) else None
-        if value is not None:
-            chosen[path] = value
-    return chosen
+        return infill_json(self._answer.model.name, self._answer.usage, choice, self._clock, cut)
 
 
 def _call(asked: InfillRequest, caller: Caller) -> Call:
@@ -225,7 +118,3 @@ def _call(asked: InfillRequest, caller: Caller) -> Call:
         tidy=True,
         deadline_s=asked.deadline_s(),
     )
-
-
-def _ratio(value: float, by: float) -> float:
-    return value / by if by else 0.0

@@ -31,14 +31,15 @@ from ownlm.serve.protocols.openai_answer import (
 from ownlm.serve.protocols.openai_request import CompletionRequest, parse_completion
 from ownlm.serve.protocols.openapi import documented
 from ownlm.serve.protocols.rendering import DONE, ChoiceText, event, stream, whole
-from ownlm.serve.protocols.tabby import TabbyCompletionJson, answer_tabby
+from ownlm.serve.protocols.tabby import Tabby
+from ownlm.serve.protocols.tabby_answer import TabbyCompletionJson
 from ownlm.serve.protocols.tabby_request import TabbyRequest
 
 COMPLETIONS = "/v1/completions"
 
 
-def openai_router(gateway: Gateway) -> APIRouter:
-    """The routes of the protocol."""
+def openai_router(gateway: Gateway, tabby: Tabby) -> APIRouter:
+    """The routes of the protocol; `tabby` answers what is Tabby's."""
     router = APIRouter(tags=["OpenAI"])
 
     @router.post(
@@ -54,7 +55,7 @@ def openai_router(gateway: Gateway) -> APIRouter:
         arrived = time.perf_counter()
         body = await read_body(request, gateway.config.max_body_mb)
         if has_field(body, "segments"):
-            return await answer_tabby(gateway, request, body, arrived)
+            return await tabby.complete(request, body, arrived)
         asked = parse_completion(body)
         answer = gateway.answering.start(_call(asked, caller_of(request)), arrived)
         rendering = _Rendering(asked, answer)

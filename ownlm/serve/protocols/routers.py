@@ -9,11 +9,18 @@ from ownlm.serve.protocols.chat import chat_router
 from ownlm.serve.protocols.infill import infill_router
 from ownlm.serve.protocols.mistral import mistral_router
 from ownlm.serve.protocols.openai import openai_router
-from ownlm.serve.protocols.tabby import tabby_router
+from ownlm.serve.protocols.tabby import Tabby, tabby_router
 from ownlm.serve.protocols.tgi import tgi_router
 
 
 def protocol_routers(gateway: Gateway) -> list[APIRouter]:
     """The routes clients ask for completions by, and tell what became of them."""
-    makers = (openai_router, chat_router, tabby_router, infill_router, mistral_router, tgi_router)
-    return [make(gateway) for make in makers]
+    tabby = Tabby(gateway)
+    return [
+        openai_router(gateway, tabby),
+        chat_router(gateway),
+        tabby_router(tabby),
+        infill_router(gateway),
+        mistral_router(gateway),
+        tgi_router(gateway),
+    ]

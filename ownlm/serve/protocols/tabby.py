@@ -1,21 +1,21 @@
 """Tabby's protocol: POST /v1/completions with `segments`, POST /v1/events, GET and POST /v1/health, server settings.
 
 An event is answered only when it is stored: a client that got no answer may send it again, and it is kept once.
+
+A person may take a line of a completion; the client then says `select_kind: "line"`, and not how long it is. The
+lengths of first lines are remembered for a while, so that characters taken are counted right.
 """
 
 from __future__ import annotations
 
-import os
-import platform
+import re
 import time
+from collections import OrderedDict
 from dataclasses import replace
-from importlib.metadata import version
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
-from typing_extensions import TypedDict
 
 from ownlm.errors import InputError, StorageError
 from ownlm.live.feedback.event import CompletionEvent
@@ -26,68 +26,71 @@ from ownlm.serve.protocols.body import EDITOR_TEMPERATURE, parse
 from ownlm.serve.protocols.errors import RETRY_AFTER_S, ApiError
 from ownlm.serve.protocols.openapi import documented
 from ownlm.serve.protocols.rendering import ChoiceText, whole
+from ownlm.serve.protocols.tabby_answer import TabbyCompletionJson, TabbyHealthJson, TabbySettingJson, health_json
 from ownlm.serve.protocols.tabby_request import TabbyEvent, TabbyRequest
 
-SPOKEN = "0.21.0"
-"""Tabby's version whose protocol this is. Its clients ask a server older than 0.9 for no settings: they would send
-telemetry to their maker."""
+LINES_KEPT = 10_000
+FIRST_LINE = re.compile(r"\n*[^\n]*")
+"""What is taken with a line: the first one that is not empty, and the line ends before it."""
 
 
-class TabbyChoiceJson(TypedDict):
-    """One continuation."""
+class Tabby:
+    """Completions and events of one gateway.
 
-    index: int
-    text: str
+    Args:
+        gateway: answers, and keeps what people do with answers.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self._lines: OrderedDict[str, int] = OrderedDict()
+
+    async def complete(self, request: Request, body: bytes, arrived: float) -> Response:
+        """Answer a completion with segments.
+
+        Raises:
+            ApiError: the body is not one, or the call is refused.
+        """
+        answer = self.gateway.answering.start(_call(parse(TabbyRequest, body), caller_of(request)), arrived)
+
+        def render(choices: list[ChoiceText]) -> TabbyCompletionJson:
+            self._remember(answer.id, choices[0].text)
+            return {"id": answer.id, "choices": [{"index": choice.index, "text": choice.text} for choice in choices]}
+
+        return await whole(answer, request, render)
+
+    async def event(self, told: TabbyEvent) -> None:
+        """Keep an event; it is durable when this returns.
+
+        Raises:
+            ApiError: 400, no such completion or choice; 503, it could not be stored.
+        """
+        accepted = told.accepted
+        if accepted is None and told.select_kind == "line":
+            accepted = self._lines.get(told.completion_id)
+        await run_in_threadpool(_store, self.gateway, told, accepted, time.time())
+        self.gateway.metrics.events.labels(told.type).inc()
+
+    def _remember(self, number: str, text: str) -> None:
+        line = FIRST_LINE.match(text)
+        assert line is not None  # it matches every text
+        self._lines[number] = len(line[0])
+        if len(self._lines) > LINES_KEPT:
+            self._lines.popitem(last=False)
 
 
-class TabbyCompletionJson(TypedDict):
-    """The answer to a completion with segments."""
-
-    id: str
-    choices: list[TabbyChoiceJson]
-
-
-class TabbyVersionJson(TypedDict):
-    """Who answers."""
-
-    build_date: str
-    build_timestamp: str
-    git_sha: str
-    git_describe: str
-
-
-class TabbyHealthJson(TypedDict):
-    """GET /v1/health."""
-
-    model: str
-    chat_model: str | None
-    device: str
-    arch: str
-    cpu_info: str
-    cpu_count: int
-    cuda_devices: list[str]
-    version: TabbyVersionJson
-
-
-class TabbySettingJson(TypedDict):
-    """GET /v1beta/server_setting."""
-
-    disable_client_side_telemetry: bool
-
-
-def tabby_router(gateway: Gateway) -> APIRouter:
+def tabby_router(tabby: Tabby) -> APIRouter:
     """The routes of the protocol; completions are at OpenAI's address."""
     router = APIRouter(tags=["Tabby"])
+    gateway = tabby.gateway
 
     @router.post("/v1/events", **documented("What somebody did with a completion.", body=TabbyEvent))
     async def events(request: Request) -> Response:
-        told = parse(TabbyEvent, await read_body(request, gateway.config.max_body_mb))
-        await run_in_threadpool(_store, gateway, told, time.time())
-        gateway.metrics.events.labels(told.type).inc()
+        await tabby.event(parse(TabbyEvent, await read_body(request, gateway.config.max_body_mb)))
         return Response()
 
     async def health(request: Request) -> Response:
-        return JSONResponse(_health(gateway))
+        return JSONResponse(health_json(gateway))
 
     said = documented("Is it alive, and who is it.", answer=TabbyHealthJson)
     router.get("/v1/health", operation_id="tabby_health", **said)(health)
@@ -98,20 +101,6 @@ def tabby_router(gateway: Gateway) -> APIRouter:
         return JSONResponse({"disable_client_side_telemetry": True})
 
     return router
-
-
-async def answer_tabby(gateway: Gateway, request: Request, body: bytes, arrived: float) -> Response:
-    """Answer a completion with segments.
-
-    Raises:
-        ApiError: the body is not one, or the call is refused.
-    """
-    answer = gateway.answering.start(_call(parse(TabbyRequest, body), caller_of(request)), arrived)
-
-    def render(choices: list[ChoiceText]) -> TabbyCompletionJson:
-        return {"id": answer.id, "choices": [{"index": choice.index, "text": choice.text} for choice in choices]}
-
-    return await whole(answer, request, render)
 
 
 def _call(asked: TabbyRequest, caller: Caller) -> Call:
@@ -125,7 +114,7 @@ def _call(asked: TabbyRequest, caller: Caller) -> Call:
     )
 
 
-def _store(gateway: Gateway, told: TabbyEvent, at: float) -> None:
+def _store(gateway: Gateway, told: TabbyEvent, accepted: int | None, at: float) -> None:
     """In a thread: returns when the event is stored."""
     event = CompletionEvent(
         completion=told.completion_id,
@@ -136,7 +125,7 @@ def _store(gateway: Gateway, told: TabbyEvent, at: float) -> None:
         elapsed_s=None if told.elapsed is None else told.elapsed / 1000,
         after_s=told.after_s,
         retained=told.retained,
-        accepted=told.accepted,
+        accepted=accepted,
     )
     try:
         gateway.feedback.event(event)
@@ -149,27 +138,6 @@ def _store(gateway: Gateway, told: TabbyEvent, at: float) -> None:
             code="not_stored",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         ) from None
-
-
-def _health(gateway: Gateway) -> TabbyHealthJson:
-    model = gateway.model
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(model.created))
-    build: Any = {
-        "build_date": stamp[:10],
-        "build_timestamp": stamp,
-        "git_sha": model.version,
-        "git_describe": f"v{SPOKEN}+ownlm.{version('ownlm')}",
-    }
-    return {
-        "model": model.name,
-        "chat_model": model.name if model.chat else None,
-        "device": gateway.config.device,
-        "arch": platform.machine(),
-        "cpu_info": platform.processor() or platform.machine(),
-        "cpu_count": os.cpu_count() or 1,
-        "cuda_devices": [],
-        "version": build,
-    }
 
 
 def _sentence(text: str) -> str:

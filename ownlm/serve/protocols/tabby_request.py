@@ -87,6 +87,7 @@ class TabbyEvent(Lenient):
     after_s: float | None = Field(None, ge=0, le=1e7, description="of a survival: seconds since it was accepted")
     retained: INT32 | None = Field(None, description="of a survival: characters of it that are still there")
     accepted: INT32 | None = Field(None, description="of a select: characters taken; left out for all")
+    select_kind: str | None = Field(None, description='"line": the first line was taken, not all')
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

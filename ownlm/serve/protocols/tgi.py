@@ -101,7 +101,6 @@ def tgi_router(gateway: Gateway) -> APIRouter:
 
     @router.get("/info", **documented("What the server is (TGI).", answer=TgiInfoJson))
     async def info(request: Request) -> Response:
-        caller_of(request)
         return JSONResponse(_info(gateway))
 
     return router

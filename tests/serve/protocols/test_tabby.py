@@ -21,6 +21,7 @@ from ownlm.serve.call import CodeContext, Snippet
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.feedback import FeedbackConfig
 from ownlm.serve.model import ServedModel
+from ownlm.serve.protocols.tabby import FIRST_LINE
 from ownlm.serve.protocols.tabby_request import TabbyRequest
 from tests.serve.protocols import recorded
 from tests.serve.protocols.asking import ask, asked_of, connected, engine_of, prompt_text
@@ -143,6 +144,34 @@ def test_events_are_stored_with_what_they_say(scripted: ServedModel, tmp_path: P
     assert len(kept) == 5
     assert sorted(row[2] for row in kept if row[2] is not None) == [0.0, 1.5]
     assert sorted(row[4] for row in kept if row[4] is not None) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\nb", "a"), ("\n    a = 1\nb", "\n    a = 1"), ("\n\n", "\n\n"), ("", ""), ("a\n", "a")]
+)
+def test_an_empty_first_line_is_taken_with_the_next(text: str, line: str) -> None:
+    match = FIRST_LINE.match(text)
+    assert match is not None
+    assert match[0] == line
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "taken"),
+    [
+        ("a + b\nreturn c", {"select_kind": "line"}, 5),
+        ("a + b", {"select_kind": "line"}, 5),
+        ("a + b\nreturn c", {}, None),
+        ("a + b\nreturn c", {"select_kind": "line", "accepted": 3}, 3),
+    ],
+)
+def test_a_line_that_was_taken_is_counted_as_a_line(
+    scripted: ServedModel, feedback: Recorder, tmp_path: Path, text: str, more: dict[str, Any], taken: int | None
+) -> None:
+    engine_of(scripted).say(text)
+    told(scripted, feedback, {"type": "select", "choice_index": 0, **more})
+    (file,) = tmp_path.rglob("*.sqlite3")
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT accepted FROM ownlm_events").fetchall() == [(taken,)]
 
 
 @pytest.mark.parametrize(
