@@ -16,7 +16,7 @@ from ownlm.arguments import DEFAULT_HOME, AsJson, Home
 from ownlm.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ownlm.live.feedback.report import Report
+    from ownlm.live.feedback.report import Line, Report
     from ownlm.live.feedback.sums import Dimension
     from ownlm.serve.feedback import FeedbackConfig
 
@@ -28,6 +28,8 @@ StoreUrl = Annotated[
 ]
 KeyFile = Annotated[str, typer.Option("--key", help="The key of users' names, if it does not lie beside the store.")]
 Since = Annotated[str, typer.Option(help="From when on: 12h, 30d, 8w, or a day such as 2026-11-01; all if empty.")]
+WIDE = 130
+"""Columns that a line of the report has room in."""
 _UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -124,30 +126,43 @@ def moment(text: str, now: float) -> float | None:
 
 
 def print_report(console: Console, found: Report) -> None:
-    """Print the figures, a table for each dimension."""
+    """Print the figures, a table for each dimension. A narrow terminal breaks the lines; no figure is cut."""
     from rich.table import Table
 
-    from ownlm.live.feedback.report_page import HORIZON_NAMES, UNKNOWN, interval_text, milliseconds, percent
+    from ownlm.live.feedback.report_page import HORIZON_NAMES, UNKNOWN
 
+    wide = console if console.width >= WIDE else Console(file=console.file, width=WIDE, highlight=False)
+    left = f"left after {'/'.join(HORIZON_NAMES.values())}, %"
+    columns = ("shown", "accepted", "%", "95 %", "users", "characters", "kept", left, "first, ms", "whole, ms")
     for title, lines in (("", [found.whole]), *found.parts.items()):
         table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column(title, overflow="fold")
-        for column in ("shown", "accepted", "rate", "95 %", "users", "characters", "kept", *HORIZON_NAMES.values(),
-                       "first p50", "p95", "whole p50", "p95"):  # fmt: skip
+        table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=24)
+        for column in columns:
             table.add_column(column, justify="right", no_wrap=True)
         for line in lines:
-            figures = line.sums
-            counts = (figures.accepted_characters, figures.kept_characters)
-            times = [figures.latency(share, first_token=first) for first in (True, False) for share in (0.5, 0.95)]
-            table.add_row(
-                line.name or UNKNOWN,
-                *(f"{figures.shown:,}", f"{figures.accepted:,}", percent(figures.acceptance), interval_text(line)),
-                *(f"{line.users:,}", *(f"{count:,}" for count in counts)),
-                *(percent(figures.survival(horizon)) for horizon in HORIZON_NAMES),
-                *map(milliseconds, times),
-            )
-        console.print(table)
-        console.print()
+            table.add_row(line.name or UNKNOWN, *_cells(line))
+        wide.print(table, markup=False)
+        wide.print()
+    wide.print("first: to the first piece of text, whole: of the answer; both p50/p95", style="dim")
+
+
+def _cells(line: Line) -> list[str]:
+    from ownlm.live.feedback.schema import HORIZONS
+
+    figures, interval = line.sums, line.interval
+    counts = (figures.accepted_characters, figures.kept_characters)
+    times = [[figures.latency(share, first_token=first) for share in (0.5, 0.95)] for first in (True, False)]
+    return [
+        *(f"{figures.shown:,}", f"{figures.accepted:,}", _percent(figures.acceptance)),
+        "–" if interval is None else "–".join(map(_percent, interval)),
+        *(f"{line.users:,}", *(f"{count:,}" for count in counts)),
+        "/".join(_percent(figures.survival(horizon)) for horizon in HORIZONS),
+        *("/".join("–" if time is None else f"{1000 * time:,.0f}" for time in pair) for pair in times),
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def _dimensions(text: str) -> list[Dimension]:

@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> Path:
 def test_report_in_the_terminal_as_json_and_as_a_page(ownlm: Ownlm, home: Path, tmp_path: Path) -> None:
     done = ownlm("feedback", "report", "--home", home, "--html", tmp_path / "page.html", "--by", "language,week")
     assert done.code == 0
-    for word in ("language", "Go", "66.7 %", "page"):
+    for word in ("language", "Go", "66.7", "20.8–93.9", "101/101", "page"):
         assert word in done.out
     assert "By language" in (tmp_path / "page.html").read_text()
     figures = json.loads(ownlm("feedback", "report", "--home", home, "--json", "--since", "36h").out)
