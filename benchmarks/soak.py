@@ -79,18 +79,17 @@ def gateway(watched: Path, home: Path) -> Iterator[tuple[str, psutil.Process]]:
     """`ownlm serve --watch` as a process."""
     command = [sys.executable, "-m", "ownlm.cli", "serve", "--watch", str(watched), "--port", "0", "--home", str(home)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if (match := re.search(r"playground\s+(http://\S+)", line)) is not None:
-                yield match[1], psutil.Process(process.pid)
-                break
-        else:
-            raise RuntimeError("the gateway did not start")
-    finally:
-        process.terminate()
-        process.wait(30)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if (match := re.search(r"playground\s+(http://\S+)", line)) is not None:
+                    yield match[1], psutil.Process(process.pid)
+                    break
+            else:
+                raise RuntimeError("the gateway did not start")
+        finally:
+            process.terminate()
 
 
 def point(watched: Path, target: Path) -> None:
