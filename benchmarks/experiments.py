@@ -34,6 +34,7 @@ NULL = {
     "100 users, joining, novelty wears off": World(users=100, joining=True, novelty=True),
     "100 users, 2 % acceptance": World(users=100, rate=0.02),
     "100 users, 90/10": World(users=100, share=0.1),
+    "40 users, 90/10": World(users=40, share=0.1),
     "1,000 users, joining": World(users=1000, joining=True, views=20.0),
     "1,000 users, all alike, joining": World(users=1000, joining=True, views=5.0, agreement=1e6, activity=0.1),
 }

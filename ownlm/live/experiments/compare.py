@@ -21,9 +21,6 @@ RELATIVE: frozenset[str] = frozenset({"characters", "latency"})
 LIFTS = {"acceptance": 0.02, "characters": 0.05, "latency": 0.05}
 """Smallest difference that matters, where nobody says another: two points, five percent."""
 
-LEAST_USERS = 3
-"""Of each arm, before anything is said of it."""
-
 ALPHA = 0.05
 
 
@@ -114,8 +111,6 @@ def compare(
     expected = (float(np.log1p(lift)) if relative else lift) if expected is None else expected
     found = difference(left, right, expected=expected, alpha=alpha)
     value, low, high, p = (float(one) for one in (found.value, found.low, found.high, found.p))
-    if min(a.users, b.users) < LEAST_USERS:
-        low, high, p = -np.inf, np.inf, 1.0
     if relative:
         with np.errstate(over="ignore"):
             value, low, high = (float(np.expm1(one)) for one in (value, low, high))

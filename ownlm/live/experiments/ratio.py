@@ -53,6 +53,7 @@ def ratio_of(sums_U: ArrayLike, counts_U: ArrayLike, *, share: bool = False) -> 
             all refused do not pass for certainty.
     """
     sums, counts = np.asarray(sums_U, dtype=np.float64), np.asarray(counts_U, dtype=np.float64)
+    sums = np.where(counts > 0, sums, 0.0)
     total, events = sums.sum(axis=-1), counts.sum(axis=-1)
     users = np.count_nonzero(counts > 0, axis=-1).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

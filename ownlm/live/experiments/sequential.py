@@ -25,6 +25,10 @@ from numpy.typing import ArrayLike
 
 from ownlm.live.experiments.ratio import Floats, Ratio
 
+LEAST_USERS = 6
+"""Of each arm, before anything is said. With three, skewed sums (characters) were wrong in 5.6 % of simulations with four
+users in one arm; with six, in 0.8 %."""
+
 _LEAST_FREEDOM = 0.5
 _LARGEST = 600.0
 """exp of more is not a float."""
@@ -65,6 +69,7 @@ def difference(a: Ratio, b: Ratio, *, expected: float, alpha: float = 0.05) -> D
     half = half_width(variance, freedom, expected, alpha)
     # No variance at all: all users were alike to the last digit, which is too few of them, not certainty.
     known = np.isfinite(value) & np.isfinite(variance) & (variance > 0)
+    known &= np.minimum(a.users, b.users) >= LEAST_USERS
     return Difference(
         value,
         np.where(known, value - half, -np.inf),

@@ -10,7 +10,7 @@ from scipy import stats
 
 from ownlm.live.experiments.power import deviation_of, users_needed, visible_with
 from ownlm.live.experiments.ratio import ratio_of
-from ownlm.live.experiments.sequential import _normal, _student, difference, half_width, p_value
+from ownlm.live.experiments.sequential import LEAST_USERS, _normal, _student, difference, half_width, p_value
 from ownlm.live.experiments.simulate import World, simulate
 
 MANY = 1e9
@@ -47,7 +47,7 @@ def test_few_users_make_students_t(freedom, t):
     assert float(_student(_normal(np.asarray(t), np.asarray(freedom)), np.asarray(freedom))) == pytest.approx(t)
 
 
-pairs = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=2, max_size=8)
+pairs = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=2, max_size=12)
 
 
 @given(pairs, pairs)
@@ -59,15 +59,17 @@ def test_swapping_the_arms_turns_the_sign(left, right):
     assert float(one.p) == pytest.approx(float(other.p))
 
 
-def test_nothing_is_said_of_an_empty_arm():
-    found = difference(ratio_of([], []), ratio_of([1, 2], [3, 4]), expected=0.05)
+@pytest.mark.parametrize("users", [0, 1, LEAST_USERS - 1])
+def test_nothing_is_said_of_an_arm_with_few_users(users):
+    few, many = ratio_of([0] * users, [9] * users, share=True), ratio_of([9] * 50, [9] * 50, share=True)
+    found = difference(few, many, expected=0.05)
     assert float(found.p) == 1.0
     assert np.isneginf(found.low)
     assert np.isposinf(found.high)
 
 
 def test_users_who_are_alike_to_the_last_digit_are_not_certainty():
-    found = difference(ratio_of([10.0] * 4, [5] * 4), ratio_of([20.0] * 4, [5] * 4), expected=0.05)
+    found = difference(ratio_of([10.0] * 9, [5] * 9), ratio_of([20.0] * 9, [5] * 9), expected=0.05)
     assert float(found.p) == 1.0
     assert np.isposinf(found.high)
 
@@ -90,6 +92,7 @@ def test_a_random_walk_is_looked_at_a_thousand_times_from_early_to_very_late():
         World(users=60, activity=2.0, agreement=1.0),
         World(users=60, joining=True, novelty=True),
         World(users=60, rate=0.02),
+        World(users=40, share=0.1),
         World(users=400, views=10.0, joining=True, agreement=1e6, activity=0.1),
     ],
 )
