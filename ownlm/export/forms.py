@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError
 from ownlm.export.config import ExportConfig
@@ -39,11 +41,14 @@ class Source:
         decoder: the trained model.
         vocabulary_dir: folder of its tokenizer.
         fill_in_the_middle: it was trained to fill in the middle.
+        packed: `pack` and `repository_names` of the shards it was trained on, for ownlm.json: prompts show other
+            files as it has seen them. Empty for single documents.
     """
 
     decoder: Decoder
     vocabulary_dir: Path
     fill_in_the_middle: bool
+    packed: dict[str, JsonValue] = field(default_factory=dict)
 
     def vocabulary(self) -> Vocabulary:
         """The loaded vocabulary."""
@@ -78,6 +83,10 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
             task.advance()
     if not keep:
         shutil.rmtree(out / SCRATCH)
+    if source.packed:
+        for description in out.rglob(DESCRIPTION):
+            said = json.loads(description.read_text(encoding="utf-8")) | source.packed
+            description.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     return parities
 
 

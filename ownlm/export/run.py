@@ -14,6 +14,7 @@ from ownlm.export.report import write_report
 from ownlm.model.load import load_model
 from ownlm.pipeline.artifact import Artifact
 from ownlm.pipeline.stage import Metrics, StageContext
+from ownlm.recipe.yaml_file import parse_yaml
 from ownlm.tokens.vocabulary.load import Vocabulary
 
 
@@ -28,7 +29,7 @@ def export(context: StageContext) -> Metrics:
     assert isinstance(context.config, ExportStage)
     vocabulary_dir, train = context.inputs["vocabulary"].path, context.inputs["train"]
     Vocabulary.load(vocabulary_dir)  # a damaged one is said before the model is read
-    source = Source(load_model(train.path), vocabulary_dir, fills_in(train))
+    source = Source(load_model(train.path), vocabulary_dir, fills_in(train), packed_in(train))
     parities = write_forms(source, context.config.export, context.out, context.progress)
     write_report(context.out, parities, source.decoder.architecture)
     return headline(context.out, parities)
@@ -41,6 +42,18 @@ def fills_in(train: Artifact) -> bool:
         return True
     settings = objectives["fill_in_the_middle"]
     return settings is not None and max(settings.get("rate", 1), *settings.get("sources", {}).values(), 0) > 0
+
+
+def packed_in(train: Artifact) -> dict[str, JsonValue]:
+    """How the training's documents were packed, as ownlm.json says it; empty for single documents.
+
+    Taken from the recipe it was made by; one that says nothing is older than the setting.
+    """
+    recipe, _ = parse_yaml(train.manifest.recipe or "{}", "recipe")
+    shards: Any = recipe.get("shards") or {}
+    if shards.get("pack") != "repositories":
+        return {}
+    return {"pack": "repositories", "repository_names": shards.get("repository_names", 0.5) > 0}
 
 
 def headline(out: Path, parities: dict[str, Parity]) -> dict[str, JsonValue]:

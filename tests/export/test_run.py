@@ -14,11 +14,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from ownlm.errors import ArtifactError
 from ownlm.export.config import Ctranslate2Export, ExportConfig, ExportStage, HuggingFaceExport
 from ownlm.export.huggingface import quiet_transformers
-from ownlm.export.run import export, fills_in
+from ownlm.export.run import export, fills_in, packed_in
 from ownlm.model.huggingface import load_huggingface
 from ownlm.model.load import load_model
 from ownlm.pipeline.artifact import Artifact
 from ownlm.pipeline.stage import StageContext
+from ownlm.serve.config import ServeConfig
+from ownlm.serve.model import load_model as load_served
 from ownlm.tokens.vocabulary.load import Vocabulary
 from tests.context import artifact_at, make_context
 from tests.evaluate.models import trained
@@ -136,6 +138,35 @@ def test_knows_whether_the_model_learned_to_fill_in(config: dict[str, Any], fill
     plain = artifact_at(trained()[0], "train")
     train = Artifact(plain.path, plain.manifest.model_copy(update={"config": config}))
     assert fills_in(train) is fills
+
+
+def trained_by(recipe: str) -> Artifact:
+    plain = artifact_at(trained()[0], "train")
+    return Artifact(plain.path, plain.manifest.model_copy(update={"recipe": recipe}))
+
+
+PACKED = "shards: {pack: repositories, repository_names: 0.0}\n"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "packed"),
+    [
+        ("", {}),
+        ("name: old\n", {}),
+        ("shards: {pack: documents}\n", {}),
+        ("shards: {pack: repositories}\n", {"pack": "repositories", "repository_names": True}),
+        (PACKED, {"pack": "repositories", "repository_names": False}),
+    ],
+)
+def test_knows_how_documents_were_packed(recipe: str, packed: dict[str, Any]) -> None:
+    assert packed_in(trained_by(recipe)) == packed
+
+
+def test_the_description_says_how_repositories_were_packed(tmp_path: Path) -> None:
+    context = context_of(tmp_path, train=trained_by(PACKED))
+    export(context)
+    served = load_served(context.out, ServeConfig())
+    assert (served.pack, served.repository_names) == ("repositories", False)
 
 
 def test_the_folder_loads_with_transformers_own_classes(exported: tuple[StageContext, dict[str, object]]) -> None:
