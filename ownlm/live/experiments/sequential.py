@@ -26,8 +26,8 @@ from numpy.typing import ArrayLike
 from ownlm.live.experiments.ratio import Floats, Ratio
 
 LEAST_USERS = 6
-"""Of each arm, before anything is said. With three, skewed sums (characters) were wrong in 5.6 % of simulations with four
-users in one arm; with six, in 0.8 %."""
+"""Of each arm, before anything is said. With three, skewed sums (characters) were wrong in 5.6 % of simulations with
+four users in one arm; with six, in 0.8 %."""
 
 _LEAST_FREEDOM = 0.5
 _LARGEST = 600.0
