@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ownlm.recipe.base import Config
 from ownlm.serve.feedback import FeedbackConfig
 from ownlm.serve.prompt.repository.config import RepositoryConfig
 
 FimOrder = Literal["suffix_first", "prefix_first"]
+
+TORCH_PARALLEL = 16
+"""Generations at the same time when the engine computes them in one pass, unless the settings say otherwise."""
 
 
 class ServeConfig(Config):
@@ -41,7 +44,7 @@ class ServeConfig(Config):
         "none", description='torch: who guesses tokens: "none", "lookup" (the prompt), or the folder of a smaller model'
     )
     threads: int = Field(0, description="CPU threads of a generation; 0: one for small models, else all", ge=0, le=256)
-    parallel: int = Field(1, description="generations computed at the same time", ge=1, le=64)
+    parallel: int = Field(1, description="generations at the same time; torch: 16 unless it is said", ge=1, le=64)
     queue: int = Field(32, description="requests that may wait; further ones get 429 and Retry-After", ge=0, le=10_000)
     prompt_tokens: int = Field(
         2048, description="most tokens of a prompt when an editor asks; less is faster", ge=64, le=1_048_576
@@ -79,3 +82,11 @@ class ServeConfig(Config):
     channel: str = Field("everyone", description="rollout channel of callers whose API key names none")
     log_prompts: bool = Field(False, description="write prompts and answers to the log: code of people, in the clear")
     fim_order: FimOrder = Field("suffix_first", description="fill-in-the-middle layout when a request does not say")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parallel_of_the_engine(cls, values: Any) -> Any:
+        """Torch computes many generations in one pass; the others share the processor among them."""
+        if isinstance(values, dict) and values.get("engine") == "torch":
+            return {"parallel": TORCH_PARALLEL, **values}
+        return values

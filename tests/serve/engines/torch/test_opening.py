@@ -74,3 +74,9 @@ def test_an_export_without_a_ctranslate2_folder_is_served(export_dir: Path, tmp_
     assert answered(model.engine, request) == slow(load_huggingface(export_dir / "huggingface").double(), request)  # type: ignore[arg-type]
     assert model.version == "run"
     model.engine.close()
+
+
+def test_torch_computes_many_at_a_time_unless_told() -> None:
+    assert config().parallel == 16
+    assert config(parallel=3).parallel == 3
+    assert ServeConfig().parallel == 1
