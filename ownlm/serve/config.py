@@ -38,7 +38,9 @@ class ServeConfig(Config):
     device: Literal["cpu", "cuda", "auto"] = Field("auto", description="where the engine runs")
     compute_type: str = Field("default", description="number type the engine computes in; default: as exported")
     prefix_cache_mb: float = Field(
-        1024.0, description="memory (1e6 bytes) for what was read of earlier prompts; 0: every prompt is read whole", ge=0
+        1024.0,
+        description="memory (1e6 bytes) for what was read of earlier prompts; 0: every prompt is read whole",
+        ge=0,
     )
     speculation: str = Field(
         "none", description='torch: who guesses tokens: "none", "lookup" (the prompt), or the folder of a smaller model'
