@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.model import ServedModel
+from ownlm.serve.openapi import description as served_description
 from ownlm.serve.protocols.openai_request import CompletionRequest
 from ownlm.serve.protocols.openapi import schema_of
 from tests.serve.protocols import recorded
@@ -37,7 +38,8 @@ ASKED = ["/v1/models", "/v1/models/tiny", "/v1/health", "/v1beta/server_setting"
 
 @pytest.fixture(scope="module")
 def description(model: ServedModel) -> dict[str, Any]:
-    return app_for(model, ServeConfig()).openapi()
+    """What /openapi.json says."""
+    return served_description(app_for(model, ServeConfig()))
 
 
 def operation(description: dict[str, Any], method: str, path: str) -> dict[str, Any]:
