@@ -37,6 +37,7 @@ COUNTED_PATHS = (
     "/infill",
     "/generate",
     "/generate_stream",
+    "/tgi",
     "/v1/events",
     "/v1/models",
     "/health",

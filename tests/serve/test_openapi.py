@@ -70,7 +70,7 @@ def operations() -> list[str]:
         "POST /v1/fim/completions",
         "POST /generate",
         "POST /generate_stream",
-        "POST /",
+        "POST /tgi",
         "GET /v1/models/{name}",
     ]
 
