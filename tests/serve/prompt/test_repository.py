@@ -132,18 +132,14 @@ def test_what_is_near_is_shown(repository: Path) -> None:
 def test_only_what_changed_is_read_again(repository: Path) -> None:
     watched = opened(repository)
     assert watched.refresh() == 5
-    before = watched.index
     assert watched.refresh() == 0
-    assert watched.index is before
     (repository / "src/area.py").write_text("def area_of_square(side):\n    return side * side\n")
     (repository / "src/stack.py").unlink()
     (repository / "src/new.py").write_text("def brand_new(): pass\n")
     assert watched.refresh() == 3
-    assert {placed.declaration.name for placed in watched.index.placed} == {
-        "area_of_square",
-        "brand_new",
-        "own_function",
-    }
+    words = "area_of_square brand_new own_function area_of_circle push_item Stack\n\n"
+    found = watched.best(CodeContext(words, words, "Python"))
+    assert {placed.declaration.name for placed, _ in found} == {"area_of_square", "brand_new", "own_function"}
 
 
 def test_a_thread_keeps_it_fresh(repository: Path) -> None:
@@ -197,9 +193,39 @@ def test_scores_equal_the_formula(
                 idf = log(1 + (len(documents) - having + 0.5) / (having + 0.5))
                 score += weight * idf * words[word] * (K + 1) / (words[word] + K * (1 - B + B * words.total() / mean))
         expected.append(0.0 if path == without else score)
-    found = Index(files).best(query, count, without)
+    found = Index(files).best(query, count, {without})
     highest = sorted((score for score in expected if score > 0), reverse=True)[:count]
     assert [score for _, score in found] == pytest.approx(highest, rel=1e-4)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a.py", "b.py", "c.py"]), st.lists(DECLARATIONS, min_size=1, max_size=4), min_size=1
+    ),
+    st.sampled_from(["push", "item", "stack"]),
+)
+def test_a_small_index_scores_as_the_large_one_does(files: dict[str, list[Declaration]], word: str) -> None:
+    """Files that changed are an index of their own: what it finds stands beside what the large one finds."""
+    whole = Index(files)
+    expected = {(placed.path, placed.number): score for placed, score in whole.best({word: 1.0}, 100)}
+    for path, declared in files.items():
+        for placed, score in Index({path: declared}, like=whole).best({word: 1.0}, 100):
+            assert score == pytest.approx(expected[placed.path, placed.number], rel=1e-4)
+
+
+def test_many_changes_make_the_index_anew(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"file_{number}.py").write_text(f"def first_{number}(): pass\n")
+    watched = opened(tmp_path)
+    watched.refresh()
+    for number in range(60):
+        (tmp_path / f"file_{number}.py").write_text(f"def second_{number}(one): pass\n")
+        if number in (5, 59):
+            watched.refresh()
+            found = watched.best(CodeContext(f"first_{number} second_{number}\n\n", None, "Python"))
+            named = {placed.declaration.name for placed, _ in found}
+            assert f"second_{number}" in named
+            assert f"first_{number}" not in named
 
 
 def test_the_question_stays_while_a_line_is_typed() -> None:

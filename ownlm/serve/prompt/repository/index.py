@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -22,8 +22,11 @@ from ownlm.serve.prompt.repository.declarations import Declaration
 
 K, B = 1.2, 0.5
 NAME_WEIGHT = 3
-COMMON = 0.1
-"""Words in more than this share of all declarations tell nothing (get, value), once there are a few hundred."""
+COMMON = 0.02
+"""Words in more than this share of all declarations tell nothing (get, value), once there are a few thousand."""
+
+WORDS = 40
+"""Words of a question that count."""
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")
@@ -58,46 +61,73 @@ class Index:
 
     Args:
         files: declarations by path.
+        like: an index whose statistics of words count in place of these files' own: theirs are a few of the many.
     """
 
-    def __init__(self, files: Mapping[str, Sequence[Declaration]]) -> None:
+    def __init__(self, files: Mapping[str, Sequence[Declaration]], like: Index | None = None) -> None:
         self.paths = frozenset(files)
         self.placed = [
             Placed(path, number, declaration)
             for path in sorted(files)
             for number, declaration in enumerate(files[path])
         ]
-        postings: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        rows: defaultdict[str, list[int]] = defaultdict(list)
+        times: defaultdict[str, list[int]] = defaultdict(list)
         lengths = np.ones(len(self.placed), np.float32)
         of_path = {path: words_in(path.rsplit(".", 1)[0].replace("/", " ")) for path in files}
+        rows_of: defaultdict[str, list[int]] = defaultdict(list)
         for row, placed in enumerate(self.placed):
             words = _document(placed.declaration) + of_path[placed.path]
             lengths[row] = words.total()
-            for word, times in words.items():
-                postings[word].append((row, times))
-        rows_of: defaultdict[str, list[int]] = defaultdict(list)
-        for row, placed in enumerate(self.placed):
             rows_of[placed.path].append(row)
+            for word, count in words.items():
+                rows[word].append(row)
+                times[word].append(count)
         self._rows_of = dict(rows_of)
-        self._weights = _weights(postings, lengths)
+        own = Statistics(
+            len(lengths), float(lengths.mean()) if len(lengths) else 1.0, {w: len(r) for w, r in rows.items()}
+        )
+        self.statistics = own if like is None else like.statistics
+        norm = K * (1 - B + B * lengths / self.statistics.mean)
+        self._postings = {word: _posting(found, times[word], norm) for word, found in rows.items()}
 
-    def best(self, query: Mapping[str, float], count: int, without: str = "") -> list[tuple[Placed, float]]:
+    def best(self, query: Mapping[str, float], count: int, without: Collection[str] = ()) -> list[tuple[Placed, float]]:
         """The declarations that fit best, the best first, with their scores.
 
         Args:
-            query: words with their weights.
-            count: most of them.
-            without: path of a file whose own are left out.
+            query: words with their weights; those that tell most count (`WORDS`).
+            count: most declarations.
+            without: paths of files that are left out.
         """
         if not self.placed:
             return []
         scores = np.zeros(len(self.placed), np.float32)
-        for word, weight in query.items():
-            found = self._weights.get(word)
+        for word, worth in self.statistics.telling(query):
+            found = self._postings.get(word)
             if found is not None:
-                scores[found[0]] += weight * found[1]
-        scores[self._rows_of.get(without, [])] = 0
+                scores[found[0]] += np.float32(worth) * found[1]
+        for path in without:
+            scores[self._rows_of.get(path, [])] = 0
         return [(self.placed[row], float(scores[row])) for row in _highest(scores, count) if scores[row] > 0]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How many declarations have a word, of how many, and their mean length in words."""
+
+    count: int
+    mean: float
+    having: Mapping[str, int]
+
+    def telling(self, query: Mapping[str, float]) -> list[tuple[str, float]]:
+        """The words that tell most, with weight times idf."""
+        most = max(50, int(self.count * COMMON))
+        worth = []
+        for word, weight in query.items():
+            having = self.having.get(word, 0)
+            if having <= most:
+                worth.append((word, weight * log(1 + (self.count - having + 0.5) / (having + 0.5))))
+        return sorted(worth, key=lambda one: (-one[1], one[0]))[:WORDS]
 
 
 def _highest(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
@@ -118,19 +148,9 @@ def _document(declaration: Declaration) -> Counter[str]:
     return words
 
 
-def _weights(
-    postings: Mapping[str, list[tuple[int, int]]], lengths: npt.NDArray[np.float32]
-) -> dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]]:
-    """Word -> (rows, what the word is worth in each)."""
-    count = len(lengths)
-    most = max(50, int(count * COMMON))
-    norm = K * (1 - B + B * lengths / lengths.mean()) if count else lengths
-    found = {}
-    for word, pairs in postings.items():
-        if len(pairs) > most:
-            continue
-        rows = np.fromiter((row for row, _ in pairs), np.int32, len(pairs))
-        times = np.fromiter((times for _, times in pairs), np.float32, len(pairs))
-        idf = log(1 + (count - len(pairs) + 0.5) / (len(pairs) + 0.5))
-        found[word] = (rows, (idf * times * (K + 1) / (times + norm[rows])).astype(np.float32))
-    return found
+def _posting(
+    rows: list[int], times: list[int], norm: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """(rows, what a word is worth in each, before idf)."""
+    found, counts = np.array(rows, np.intp), np.array(times, np.float32)
+    return found, counts * (K + 1) / (counts + norm[found])

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ownlm.errors import InputError
@@ -22,15 +22,27 @@ from ownlm.serve.call import CodeContext
 from ownlm.serve.prompt.repository.config import RepositoryConfig
 from ownlm.serve.prompt.repository.declarations import Declaration, declarations_in
 from ownlm.serve.prompt.repository.files import Found, files_of, read
-from ownlm.serve.prompt.repository.index import Index
+from ownlm.serve.prompt.repository.index import Index, Placed
 from ownlm.serve.prompt.repository.names import repository_name
 from ownlm.serve.prompt.repository.nearby import as_snippets, question
 
 SECONDS = 10.0
 """Between two looks at a folder."""
 
+SMALL = 20
+"""Changed files that never make the index anew."""
+
 COUNT = 12
 """Declarations shown with a completion, at most."""
+
+
+@dataclass(frozen=True)
+class _Indexes:
+    """A large index, a small one of files that changed since, and the paths the large one is wrong about."""
+
+    base: Index
+    recent: Index
+    hidden: frozenset[str]
 
 
 class Repository:
@@ -50,7 +62,7 @@ class Repository:
                 "this repository is not a folder", where=config.path, advice="correct serve.repositories in the recipe"
             )
         self.name = repository_name(config.url)
-        self.index = Index({})
+        self._indexes = _Indexes(Index({}), Index({}), frozenset())
         self._files: dict[str, tuple[Found, list[Declaration]]] = {}
 
     def refresh(self) -> int:
@@ -70,9 +82,32 @@ class Repository:
             files[found.path] = known
         changed = read_now + len(self._files.keys() - files.keys())
         if changed:
-            self._files = files
-            self.index = Index({path: declared for path, (_, declared) in files.items()})
+            self._put(files)
         return changed
+
+    def _put(self, files: dict[str, tuple[Found, list[Declaration]]]) -> None:
+        """A few changed files are an index of their own beside the large one; many make that one anew."""
+        changed = {path for path, known in files.items() if self._files.get(path) is not known}
+        base = self._indexes.base
+        hidden = self._indexes.hidden | changed | (self._files.keys() - files.keys())
+        self._files = files
+        if len(hidden) > max(SMALL, len(files) // 20):
+            base = Index({path: declared for path, (_, declared) in files.items()})
+            self._indexes = _Indexes(base, Index({}), frozenset())
+        else:
+            recent = {path: files[path][1] for path in hidden if path in files}
+            self._indexes = _Indexes(base, Index(recent, like=base), frozenset(hidden))
+
+    def best(self, context: CodeContext) -> list[tuple[Placed, float]]:
+        """The declarations of other files that fit a cursor best, the best first."""
+        query, own, indexes = question(context), self.path_of(context.path), self._indexes
+        found = indexes.base.best(query, COUNT, without={own, *indexes.hidden})
+        found += indexes.recent.best(query, COUNT, without={own})
+        return sorted(found, key=lambda one: (-one[1], one[0].path, one[0].number))[:COUNT]
+
+    def has(self, client_path: str) -> bool:
+        """Is a client's file one of this repository?"""
+        return self.path_of(client_path) in self._files
 
     def _declared(self, found: Found) -> list[Declaration]:
         with suppress(ImportError):  # this language's grammar is not installed
@@ -86,8 +121,7 @@ class Repository:
 
     def shown(self, context: CodeContext) -> CodeContext:
         """The context with the declarations that fit it best."""
-        index, files = self.index, self._files
-        found = index.best(question(context), COUNT, without=self.path_of(context.path))
+        found, files = self.best(context), self._files
         languages = {path: files[path][0].language for path in {placed.path for placed, _ in found} if path in files}
         return replace(context, snippets=context.snippets + as_snippets(found, languages))
 
@@ -121,7 +155,7 @@ class Repositories:
         name = repository_name(context.repository)
         if name:
             return next((one for one in self.all if one.name == name), None)
-        has = [one for one in self.all if one.path_of(context.path) in one.index.paths]
+        has = [one for one in self.all if one.has(context.path)]
         nameless = [one for one in self.all if not one.name]
         return next(iter(has or nameless), None)
 
