@@ -34,7 +34,7 @@ Name = Annotated[str, typer.Argument(help="Of the experiment.")]
 def start(
     a: Annotated[str, typer.Argument(metavar="A", help="What there is: a run, artifact, folder, URL, channel.")],
     b: Annotated[str, typer.Argument(metavar="B", help="What is tried.")],
-    name: Annotated[str, typer.Option(help="Of the experiment.")],
+    name: Annotated[str, typer.Option(help="Of the experiment; channel and time if left out.")] = "",
     split: Annotated[str, typer.Option(help="Percent of users in A and in B.")] = "50/50",
     channel: Annotated[str, typer.Option(help="Whose users take part.")] = "everyone",
     metric: Annotated[str, typer.Option(help="That decides: acceptance, characters or latency.")] = "acceptance",
@@ -53,6 +53,7 @@ def start(
     from ownlm.pipeline.store import Store
     from ownlm.releasing import version_of
 
+    name = name or f"{channel}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     if not NAME.fullmatch(name):
         advice = "small letters, digits, - _ . (63 at most)"
         raise RecipeError("this is no name for an experiment", where=f"--name {name}", advice=advice)

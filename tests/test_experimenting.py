@@ -70,6 +70,13 @@ def test_the_life_of_an_experiment(say, home):
         say("stop", "longer")
 
 
+def test_an_experiment_without_a_name_gets_one(say, home):
+    name = say("start", "v1", "s3://models/v2").split(":")[0]
+    assert name.startswith("everyone-20")
+    assert name in say("list")
+    assert list(open_registry(home / "rollout").read().state.experiments) == [name]
+
+
 @pytest.mark.parametrize(
     "words",
     [
