@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -189,6 +190,24 @@ def test_an_unreachable_address_says_so_without_credentials(monkeypatch):
     assert "a-secret" not in str(error.value)
     with pytest.raises(RecipeError, match="credentials"):
         open_registry("s3://key:a-secret@bucket/registry")
+
+
+def test_a_full_disk_refuses_a_change_and_leaves_nothing_behind(tmp_path):
+    """A file-size limit of the kernel, as a full disk would: the write itself fails."""
+    registry = Registry(FolderLog(tmp_path))
+    registry.change(to("v1"), why="")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot be used"):
+            registry.change(to("v2"), why="")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [path.name for path in tmp_path.iterdir()] == [file_name(1)]
+    registry.change(to("v2"), why="there is space again")
+    assert registry.read().revision == 2
 
 
 KILLED = """
