@@ -36,6 +36,10 @@ def nothing() -> None:
     """Nobody waits for it."""
 
 
+def no_work(emit: Callable[[Any], None], cancelled: Callable[[], bool]) -> None:
+    """What a job that has ended has to do."""
+
+
 class QueueFullError(BusyError):
     """Too many jobs wait.
 
@@ -114,7 +118,7 @@ class Scheduler:
 
     def cancelled(self, job: Job[Any]) -> None:
         """A running job was cancelled: its thread should be done soon."""
-        job.loop.call_later(self._hang_s, self._write_off, job)
+        job.hang_timer = job.loop.call_later(self._hang_s, self._write_off, job)
 
     def done(self, job: Job[Any], error: BaseException | None, seconds: float) -> None:
         """A job's thread is done."""
@@ -186,6 +190,7 @@ class Job(Generic[T]):
         self.state: Literal["waiting", "running", "ended"] = "waiting"
         self.end: End | None = None
         self.written_off = False
+        self.hang_timer: asyncio.TimerHandle | None = None
         self._scheduler, self._work, self._on_end = scheduler, work, on_end
         self._items: list[T] = []
         self._lock = threading.Lock()
@@ -234,6 +239,10 @@ class Job(Generic[T]):
         self._error = error
         self._news.set()
         self._on_end()
+        # Whoever still has this job keeps alive no model by it.
+        self._work, self._on_end, self.on_hang = no_work, nothing, nothing
+        if self.hang_timer is not None:
+            self.hang_timer.cancel()
 
     @property
     def failed(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -256,6 +257,33 @@ def test_a_thread_that_hangs_is_written_off_and_its_slot_given_away() -> None:
         while not ended:
             await asyncio.sleep(0.01)
         assert scheduler.running == 0  # the slot was given back once
+        scheduler.close()
+
+    asyncio.run(main())
+
+
+def test_a_job_that_has_ended_keeps_nothing_alive() -> None:
+    """Not for the half minute in which a hanging thread would be told: a model would stay for as long."""
+
+    class Big:
+        def work(self, emit: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
+            emit(1)
+
+        def ended(self) -> None:
+            pass
+
+    async def main() -> None:
+        scheduler = Scheduler(1, 0)
+        big = Big()
+        gone = weakref.ref(big)
+        job = scheduler.submit(big.work, big.ended, on_hang=big.ended)
+        del big
+        job.cancel()
+        await collect(job)
+        while scheduler.running:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)  # its thread has let go, too
+        assert gone() is None
         scheduler.close()
 
     asyncio.run(main())
