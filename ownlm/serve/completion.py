@@ -47,6 +47,9 @@ class Piece:
     finish: FinishReason | None = None
 
 
+LEAST = 1e-6
+"""A smaller temperature or top_p leaves the likeliest token alone."""
+
 OnPiece = Callable[[Piece], None]
 """Called for every piece, in the engine's thread."""
 
@@ -98,12 +101,14 @@ def complete(
 
 
 def _request(model: ServedModel, prompt: Prompt, options: CompletionOptions) -> GenerationRequest:
+    # Engines refuse a top_p that is 0 in float32, and a top_k above the vocabulary. To sample among tokens that are
+    # nothing together is to take the likeliest one; to sample among more than all tokens is to sample among all.
     return GenerationRequest(
         prompt=prompt.ids,
         max_tokens=prompt.max_tokens,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        top_k=options.top_k,
+        temperature=options.temperature if options.temperature >= LEAST else 0.0,
+        top_p=max(options.top_p, LEAST),
+        top_k=options.top_k if options.top_k < model.vocabulary.size else 0,
         seed=options.seed,
         choices=options.choices,
         top_logprobs=options.logprobs,
