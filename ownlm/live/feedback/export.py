@@ -98,7 +98,7 @@ def export(store: Store, to: Path, *, since: float | None = None, held_out: floa
 
 def recipe_source(folder: Path) -> str:
     """The entry of a recipe's `sources` that reads the exported documents."""
-    path = json.dumps(str(folder / "documents.parquet"))
+    path = json.dumps(str((folder / "documents.parquet").absolute()), ensure_ascii=False)
     attributes = ", ".join(f"{name}: attributes.{name}" for name in ("completion", "choice", "version", "channel"))
     columns = f"repo: repo, license: licenses, attributes: {{{attributes}}}"
     return f"  - parquet: {{path: {path}, name: feedback, columns: {{{columns}}}}}"

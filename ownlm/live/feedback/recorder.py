@@ -168,12 +168,16 @@ class Recorder:
         """What is to be written next; waits until there is something to do."""
         pause = _AGAIN_S if self._waiting else _RETRY_S if self._rows else self._swept + _SWEEP_S - time.monotonic()
         with self._changed:
-            if not (self._served or self._events or self._closing):
-                self._changed.wait(max(0.0, pause))
-            served = [self._served.popleft() for _ in range(min(len(self._served), GROUP))]
+            self._changed.wait_for(self._ready, max(0.0, pause))
+            # While the store refuses what was taken before, more stays in the queue, which is bounded.
+            taken = 0 if self._rows else min(len(self._served), GROUP)
+            served = [self._served.popleft() for _ in range(taken)]
             self._bytes -= sum(map(_size, served))
             events, self._events = self._events, []
             return served, events, self._closing
+
+    def _ready(self) -> bool:
+        return bool(self._events or self._closing or (self._served and not self._rows))
 
     def _prepare(self, served: Sequence[ServedCompletion]) -> None:
         for one in served:
@@ -185,10 +189,6 @@ class Recorder:
                     logger.error("text of a completion could not be scrubbed: %s", type(error).__name__)
                 self.counts.unscrubbed += text is None
             self._rows.append(completion_row(one, self._identity, text))
-        surplus = len(self._rows) - max(self._settings.queue, GROUP)
-        if surplus > 0:  # the store has refused for long
-            del self._rows[:surplus]
-            self.counts.dropped += surplus
 
     def _write(self, events: list[_Told]) -> None:
         """One transaction with all that is prepared; tells who waits for it."""
@@ -210,6 +210,8 @@ class Recorder:
             self._answer(each, verdict)
 
     def _append(self, events: list[EventRow]) -> list[Verdict]:
+        if self._failing:  # ask for little first: a store that still refuses shall not cost much
+            self._store.append(self._rows[:1], [])
         try:
             return self._store.append(self._rows, events)
         except StorageError:

@@ -173,6 +173,32 @@ def test_a_full_disk_refuses_events_and_completions_go_on(
     assert len(read(tmp_path, "SELECT id FROM ownlm_completions")) == 201
 
 
+class Refusing(Store):
+    """A store whose disk is full; counts what it was asked to write."""
+
+    asked = 0
+
+    def append(self, completions: Sequence[CompletionRow], events: Sequence[EventRow]) -> list[Verdict]:
+        self.asked = max(self.asked, len(completions))
+        raise StorageError("full")
+
+
+def test_while_the_store_refuses_no_more_waits_than_the_queue_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "GROUP", 10)
+    store = Refusing(SqliteDatabase(tmp_path / "s.sqlite3"))
+    feedback = Recorder(store, IDENTITY, FeedbackConfig(queue=50), None)
+    for number in range(200):
+        feedback.served(served(f"c{number}"))
+    with pytest.raises(StorageError, match=r"not stored\. full"):
+        feedback.event(event("c1"))
+    assert feedback.counts.dropped >= 200 - 50 - 10
+    feedback.close()
+    assert feedback.counts.dropped == 200
+    assert store.asked <= 10
+
+
 def test_a_row_that_no_database_takes_does_not_stop_the_others(feedback: Recorder) -> None:
     feedback.served(replace(served("bad"), prompt_tokens=1 << 80))
     with pytest.raises(StorageError):
