@@ -39,8 +39,11 @@ class SqliteDatabase(Database):
         self.where = str(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # SQLite gives its own files (-wal, -shm) the mode of this one.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            # SQLite gives its own files (-wal, -shm) the mode of this one. A file that is there must not be opened
+            # here: closing it again would drop the locks of this process's other connections to it (POSIX), and the
+            # next process to close the store would then delete the -wal that those still write to.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise StorageError(f"The feedback store cannot be opened ({error.strerror}).", where=path) from error
         with self._telling():
