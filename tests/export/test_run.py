@@ -123,6 +123,16 @@ def test_int8_is_smaller_and_its_agreement_is_told(
     assert 0 <= agreement <= 1
 
 
+def test_gguf_and_triton_as_parts_of_a_recipe(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="llama.cpp is not here: pip install xllamacpp")
+    context = context_of(tmp_path, ExportConfig.model_validate(["gguf", "triton"]))
+    headline = export(context)
+    assert headline["gguf.prompts_equal"] == headline["triton.prompts_equal"] == "8 of 8"
+    assert {path.name for path in context.out.iterdir()} >= {"gguf", "triton", "report"}
+    assert not (context.out / "huggingface").exists()
+    assert "gguf/model.gguf" in (context.out / "report" / "index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("config", "fills"),
     [
