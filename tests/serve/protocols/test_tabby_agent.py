@@ -22,6 +22,7 @@ from ownlm.live.feedback.open import open_feedback
 from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.feedback import FeedbackConfig
+from ownlm.serve.keys import Key, new_secret, write_keys
 from ownlm.serve.model import ServedModel
 from tests.serve.protocols.asking import engine_of, prompt_text
 from tests.serve.running import running_app
@@ -42,12 +43,16 @@ const asked = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
   const agent = new TabbyAgent();
   await agent.initialize({ config: asked.config, clientProperties: {} });
   const said = { status: agent.getStatus(), health: agent.getServerHealthState() };
+  if (said.status !== "ready") {
+    process.stdout.write(JSON.stringify(said), () => process.exit(0));
+    return;
+  }
   said.completion = await agent.provideCompletions(asked.request);
   said.stored = [];
   for (const event of asked.events) {
     said.stored.push(await agent.postEvent({ completion_id: said.completion.id, ...event }));
   }
-  for (let tries = 0; tries < 500 && !agent.serverProvidedConfig?.anonymousUsageTracking; tries++) {
+  for (let tries = 0; tries < 3000 && !agent.serverProvidedConfig?.anonymousUsageTracking; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 10));  // it asks for the settings without waiting for them
   }
   said.settings = agent.serverProvidedConfig;
@@ -64,10 +69,10 @@ def home(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def gateway(model: ServedModel, folder: Path) -> Iterator[str]:
+def gateway(model: ServedModel, folder: Path, config: ServeConfig | None = None) -> Iterator[str]:
     feedback = open_feedback(FeedbackConfig(), folder)
     try:
-        with running_app(app_for(model, ServeConfig(), feedback=feedback)) as url:
+        with running_app(app_for(model, config or ServeConfig(), feedback=feedback)) as url:
             yield url
     finally:
         feedback.close()
@@ -77,9 +82,9 @@ def environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home)}
 
 
-def use_library(url: str, home: Path, **asked: Any) -> dict[str, Any]:
+def use_library(url: str, home: Path, token: str = "", **asked: Any) -> dict[str, Any]:
     # Its telemetry would leave the machine before the server's settings can turn it off.
-    config = {"server": {"endpoint": url}, "anonymousUsageTracking": {"disable": True}}
+    config = {"server": {"endpoint": url, "token": token}, "anonymousUsageTracking": {"disable": True}}
     request = {
         "filepath": "geometry/area.py",
         "language": "python",
@@ -127,6 +132,17 @@ def test_the_agent_completes_and_its_events_are_stored(scripted: ServedModel, ho
     assert kinds == ["view", "select", "dismiss"]
     assert client == "node"  # this version names its runtime only
     assert said["settings"] == {"anonymousUsageTracking": {"disable": True}}
+
+
+def test_the_agent_sends_its_key(scripted: ServedModel, home: Path, tmp_path: Path) -> None:
+    engine_of(scripted).say(SAID)
+    token, secret = new_secret()
+    keys = tmp_path / "keys"
+    write_keys(keys, (Key(name="k", user="anna", scopes=("complete", "events"), created=0.0, secrets=(secret,)),))
+    with gateway(scripted, tmp_path, ServeConfig(keys=str(keys))) as url:
+        assert use_library(url, home)["status"] == "unauthorized"
+        said = use_library(url, home, token, events=[{"type": "view", "choice_index": 0, "view_id": "v1"}])
+    assert (said["status"], said["stored"]) == ("ready", [True])
 
 
 class LanguageServer:
