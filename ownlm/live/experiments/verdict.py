@@ -14,6 +14,7 @@ from ownlm.live.experiments.sample_ratio import ALPHA as MISMATCH_ALPHA
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
 
+_TENFOLD = 10.0
 Kind = Literal["mismatch", "better", "alike", "early"]
 
 
@@ -103,7 +104,8 @@ def span(compared: Compared) -> str:
 def signed(metric: Metric, value: float) -> str:
     """A difference with its sign and unit."""
     unit = "points" if metric == "acceptance" else "%"
-    return f"{100 * value:+.1f}".replace("-", "−") + SPACE + unit
+    shown = f"{100 * value:+.1f}".replace("-", "−") if value < _TENFOLD else "over +1000"
+    return shown + SPACE + unit
 
 
 def size(metric: Metric, lift: float) -> str:
