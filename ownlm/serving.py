@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +34,11 @@ def check(recipe: Recipe) -> None:
         RecipeError: the recipe does not export what the server reads, or asks what its model will not learn.
         ServerError: the address is taken; see `ownlm.serve.server.bind`.
     """
+    from ownlm.serve.model import DESCRIBED
     from ownlm.serve.server import bind
 
-    by_torch = recipe.serve.engine == "torch" and recipe.export.huggingface is not None
-    if recipe.export.ctranslate2 is None and not by_torch:
+    served = any(getattr(recipe.export, form) is not None for form in DESCRIBED.get(recipe.serve.engine, ()))
+    if recipe.export.ctranslate2 is None and not served:
         advice = "Set export.ctranslate2={}, or add --no-serve."
         raise RecipeError("The recipe exports nothing that can be served.", where="export", advice=advice)
     if recipe.objectives.fill_in_the_middle is None and any(question.suffix for question in recipe.ask):
@@ -86,10 +86,9 @@ def serve_run(out: Console, store: Store, record: RunRecord, recipe: Recipe, *, 
         server.wait()
 
 
-def serve_record(out: Console, store: Store, record: RunRecord, changed: Mapping[str, object]) -> None:
-    """Serve a finished run by its record, with the recipe saved beside it and some settings `changed`."""
+def serve_record(out: Console, store: Store, record: RunRecord, settings: ServeConfig) -> None:
+    """Serve a finished run by its record, with the recipe saved beside it and these settings of serving."""
     recipe = read_saved_recipe(record)
-    settings = ServeConfig.model_validate({**recipe.serve.model_dump(), **changed})
     serve_run(out, store, record, recipe.model_copy(update={"serve": settings}), ask=False)
 
 
@@ -178,7 +177,9 @@ def _watch(stack: ExitStack, settings: ServeConfig, store: Store) -> None:
 def _show_addresses(out: Console, url: str, name: str, *, report: bool) -> None:
     out.print()
     out.print(f"  {'playground':<12} {url}", markup=False)
-    out.print(f"  {'API':<12} {url}/v1  (OpenAI completions; model {name!r})", markup=False)
+    out.print(f"  {'dashboard':<12} {url}/dashboard", markup=False)
+    out.print(f"  {'API':<12} {url}/v1  (OpenAI; model {name!r})", markup=False)
+    out.print(f"  {'editors':<12} {url}  (Tabby, llama.vscode, llama.vim, llm-ls)", markup=False)
     if report:
         out.print(f"  {'report':<12} {url}/report/index.html", markup=False)
     out.print("\nServing. Ctrl-C ends it; `ownlm serve` starts it again.", markup=False)

@@ -64,6 +64,9 @@ def run_gateway(
     tls_certificate: Annotated[Path | None, typer.Option(help="Answer by HTTPS with this certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
     rollout: Annotated[str | None, typer.Option(help="Serve what this registry says (ownlm rollout).")] = None,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Keep what people do with completions, below the home folder.")
+    ] = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Serve a finished run's model: completions in the protocols of editors, playground, metrics."""
@@ -85,16 +88,18 @@ def run_gateway(
     }
     if without_keys:
         changed["without_keys"] = True
-    store = Store(home)
-    if watch is None:
-        serving.serve_record(out, store, read_record(store, run_name), changed)
-        return
-    settings, name = ServeConfig(), ""
-    if run_name is not None:
-        recipe = read_saved_recipe(read_record(store, run_name))
+    store, settings, name = Store(home), ServeConfig(), ""
+    record = read_record(store, run_name) if watch is None or run_name is not None else None
+    if record is not None:
+        recipe = read_saved_recipe(record)
         settings, name = recipe.serve, recipe.name
+    if feedback and settings.feedback is None:
+        changed["feedback"] = {}
     settings = ServeConfig.model_validate({**settings.model_dump(), **changed})
-    serving.serve_folder(out, store, watch, name, settings)
+    if watch is not None:
+        serving.serve_folder(out, store, watch, name, settings)
+    elif record is not None:
+        serving.serve_record(out, store, record, settings)
 
 
 @keys.command("add")

@@ -14,13 +14,16 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from ownlm import serving
+from ownlm.cli import app
 from ownlm.errors import RecipeError, ServerError
 from ownlm.pipeline.store import Store
 from ownlm.recipe.schema import Question
 from ownlm.runs import read_record
 from ownlm.serve.config import ServeConfig
+from ownlm.serve.feedback import FeedbackConfig
 from tests.context import artifact_at
 from tests.toy_run import RESULTS, carry_out, toy_recipe, toy_stages
 
@@ -229,7 +232,8 @@ def test_a_finished_run_is_served_with_its_own_settings_but_for_those_given(
     toy_stages(monkeypatch)
     store = Store(tmp_path / "home")
     carry_out(toy_recipe(tmp_path, "serve.max_choices=3", "serve.port=9"), store)
-    stream = io.StringIO()
-    serving.serve_record(Console(file=stream), store, read_record(store, None), {"port": 0})
-    assert started[0][1] == ServeConfig(max_choices=3, port=0)
-    assert "▸ asked" not in stream.getvalue()
+    said = CliRunner().invoke(app, ["serve", "--port", "0", "--feedback", "--home", str(store.home)])
+    assert said.exit_code == 0, said.output
+    assert started[0][1] == ServeConfig(max_choices=3, port=0, feedback=FeedbackConfig())
+    assert "▸ asked" not in said.output
+    assert (store.home / "feedback" / "events.sqlite3").exists()
