@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ownlm.errors import RecipeError
 from ownlm.live.rollout.state import Channel, Experiment, GuardRails, ModelVersion, Plan, RolloutState, Stage
 
 _MOST_PAST = 20
+_ARTIFACT = re.compile(r"export-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def switch(
     old = state.channels.get(channel)
     _check_percent(percent)
     _check_idle(state, channel)
+    _check_source(state, name, version)
     if old is not None and old.version == name and old.stage is None:
         raise RecipeError(f"channel {channel!r} has version {name} already", where=channel, advice="nothing to do")
     if percent < 100:
@@ -171,6 +174,8 @@ def start(
     if a == b:
         raise RecipeError("both arms are the same version", where=a, advice="name two versions")
     _check_idle(state, channel)
+    for arm, version in arms:
+        _check_source(state, arm, version)
     if state.channels[channel].stage is not None:
         advice = f"end the switch first: ownlm rollout percent 100 {channel}, or back {channel}"
         raise RecipeError("this channel is being switched by parts", where=channel, advice=advice)
@@ -229,6 +234,14 @@ def _check_idle(state: RolloutState, channel: str) -> None:
     if running is not None:
         advice = f"stop it first: ownlm experiment stop {running[0]}"
         raise RecipeError(f"the experiment {running[0]!r} runs in this channel", where=channel, advice=advice)
+
+
+def _check_source(state: RolloutState, name: str, version: ModelVersion) -> None:
+    """A gateway tells versions apart by name. Artifacts are named by their content: those may be moved."""
+    known = state.versions.get(name)
+    if known is not None and known.source != version.source and not _ARTIFACT.fullmatch(name):
+        advice = f"rename the folder of one of them; {name} is {known.source} now"
+        raise RecipeError("another version has this name", where=version.source, advice=advice)
 
 
 def _check_percent(percent: float) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ownlm.errors import RecipeError
 from ownlm.live.rollout import changes
-from ownlm.live.rollout.state import GuardRails, RolloutState
+from ownlm.live.rollout.state import GuardRails, ModelVersion, RolloutState
 from tests.live.rollout.made import start, to
 
 
@@ -87,6 +87,17 @@ def test_an_experiment_keeps_its_channel_from_being_switched():
 def test_what_makes_no_sense_is_refused(step, said):
     with pytest.raises(RecipeError, match=said):
         step(made(to("v1")), 1.0)
+
+
+def test_a_name_means_one_version():
+    """Gateways would go on with the one they have loaded. Artifacts are named by their content: they may be moved."""
+    moved = ModelVersion(source="s3://models/v1", model="own")
+    with pytest.raises(RecipeError, match="another version has this name") as error:
+        changes.switch(made(to("v1")), "staff", "v1", moved, now=3.0, salt="s")
+    assert "/models/v1" in str(error.value.advice)
+    name = "export-0123456789abcdef"
+    change = changes.switch(made(to(name)), "staff", name, moved, now=3.0, salt="s")
+    assert change.state.versions[name].source == "s3://models/v1"
 
 
 def test_guards_are_kept_over_switches():
