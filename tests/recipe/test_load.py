@@ -327,3 +327,8 @@ def test_a_model_the_export_cannot_take_is_told_before_anything_runs(recipe: Pat
     assert caught.value.advice is not None
     assert "huggingface" in caught.value.advice
     assert load_recipe(recipe, ["model.family=qwen3_moe", "export=[huggingface]"]).model.family == "qwen3_moe"
+    assert load_recipe(recipe, ["model.family=qwen3_moe", "export=[gguf]"]).model.family == "qwen3_moe"
+    for form, words in (("gguf", "not of dots1"), ("triton", "not dots1")):
+        with pytest.raises(RecipeError, match=words) as raised:
+            load_recipe(recipe, ["model.family=dots1", f"export=[{form}]"])
+        assert "export" in str(raised.value.where)
