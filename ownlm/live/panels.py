@@ -41,7 +41,7 @@ class FeedbackPanels:
         whole = found.whole.sums
         if not whole.shown:
             return [Panel("Acceptance", (f"Nothing was shown to anybody in the last {DAYS} days.",))]
-        said = f"{whole.shown:,} completions shown in {DAYS} days, {whole.acceptance:.1%} accepted"
+        said = f"Shown in {DAYS} days: {whole.shown:,}; accepted: {whole.acceptance:.1%}"
         if whole.followed_characters:
             said += f"; {whole.kept_characters / whole.followed_characters:.0%} of the accepted text was kept"
         bars = {name: tuple(_bar(line) for line in found.parts[name][:MOST_BARS]) for name, _ in _BY}

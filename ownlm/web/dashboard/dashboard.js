@@ -11,7 +11,7 @@ const seconds = (value) => {
   return `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms`;
 };
 const plain = (value) => (value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(value < 1 ? 2 : 1));
-const gigabytes = (value) => `${value.toFixed(value < 10 ? 1 : 0)} GB`;
+const gigabytes = (value) => `${value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} GB`;
 
 const CHARTS = [
   ["First token", seconds, [["p50", "first_p50"], ["p95", "first_p95"], ["p99", "first_p99"]]],

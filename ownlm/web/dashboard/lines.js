@@ -27,14 +27,14 @@ export function ceiling(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999999);
 }
 
-// Lines broken where there is no value; a lone value is a dot.
+// A line broken where there is no value; a lone value is a short stroke.
 function path(values, x, y) {
   let text = "";
   values.forEach((value, index) => {
     if (value === null) return;
     const start = index === 0 || values[index - 1] === null;
-    text += `${start ? "M" : "L"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
-    if (start && (values[index + 1] ?? null) === null) text += "h0.01";
+    const alone = start && (values[index + 1] ?? null) === null;
+    text += `${start ? "M" : "L"}${(x(index) - (alone ? 1.5 : 0)).toFixed(1)} ${y(value).toFixed(1)}${alone ? "h3" : ""}`;
   });
   return text;
 }
