@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ownlm.errors import EngineError, ServerError
@@ -18,6 +19,7 @@ from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
 from ownlm.serve.engines.llamacpp import LlamaCppEngine
 from ownlm.serve.engines.open import open_engine
 from ownlm.serve.model import load_model
+from ownlm.serve.server import running_server
 from ownlm.tokens.vocabulary.load import Vocabulary
 from tests.evaluate.models import TINY, tiny
 from tests.serve.engines.exported import exported, prompts, request, steps_of, tokens_of, vocabulary
@@ -131,6 +133,19 @@ def test_it_serves_an_export(url: str) -> None:
     assert served.context == 64
     assert tokens_of(served.engine, request(prompts()[0]))
     served.engine.close()
+
+
+def test_the_gateway_completes_through_it(url: str) -> None:
+    """Text in, text out: what it says with the engine embedded."""
+    body = {"prompt": "def value(item):\n    ", "suffix": "\n    return total", "max_tokens": 12, "temperature": 0}
+    said = []
+    for settings in ({"engine": "llamacpp", "engine_url": url}, {}):
+        chosen = ServeConfig.model_validate({"port": 0, "feedback": None, **settings})
+        with running_server(exported(), chosen) as server:
+            answer = httpx.post(f"{server.url}/v1/completions", json={"model": server.model_name, **body}, timeout=20)
+            said.append(answer.json()["choices"])
+    assert said[0] == said[1]
+    assert said[0][0]["text"]
 
 
 def test_log_probabilities_of_a_prompt_are_refused(engine: LlamaCppEngine) -> None:
