@@ -26,7 +26,6 @@ import httpx
 
 from ownlm.live.rollout import changes
 from ownlm.live.rollout.registry import Registry, open_registry
-from ownlm.live.rollout.router import INTERVAL_S
 from ownlm.live.rollout.state import ModelVersion
 
 GATEWAY = """
@@ -132,7 +131,7 @@ def main() -> None:
     parser.add_argument("--switches", type=int, default=20)
     parser.add_argument("--s3", action="store_true")
     asked = parser.parse_args()
-    print(json.dumps({"gateways": asked.gateways, "switches": asked.switches, "polled every s": INTERVAL_S}))
+    print(json.dumps({"gateways": asked.gateways, "switches": asked.switches}))
     with tempfile.TemporaryDirectory() as folder:
         measure(str(Path(folder) / "registry"), asked.a, asked.b, asked.gateways, asked.switches)
     if asked.s3:

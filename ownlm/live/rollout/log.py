@@ -31,6 +31,8 @@ class Log(Protocol):
     """Numbered records. Every method raises `ServerError` or `StorageError` when the place cannot be used."""
 
     where: str
+    pause_s: float
+    """Between asking for news: what that costs depends on the place."""
 
     def last(self) -> int:
         """The highest number there is; 0 for none."""
@@ -59,6 +61,8 @@ class Log(Protocol):
 
 class FolderLog:
     """A folder of a file system that knows hard links; made when the first record is written."""
+
+    pause_s = 0.1
 
     def __init__(self, path: Path) -> None:
         self.path, self.where = path, str(path)
@@ -151,6 +155,8 @@ class UrlLog:
         RecipeError: it holds credentials.
         DependencyError: the package for it is missing.
     """
+
+    pause_s = 0.25
 
     def __init__(self, url: str) -> None:
         self.where = checked_url(url)

@@ -40,6 +40,8 @@ class MlflowLog:
         RecipeError: no server is set.
     """
 
+    pause_s = 0.5
+
     def __init__(self, name: str) -> None:
         uri = os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI")
         if not uri:

@@ -27,7 +27,6 @@ from ownlm.serve.routing import Route, no_such_model
 
 logger = logging.getLogger("ownlm.rollout")
 
-INTERVAL_S = 0.25
 _PATIENT_S = 2.0
 """Between tries when the registry cannot be reached."""
 
@@ -151,9 +150,9 @@ class ChannelRouter:
         return self._fallback.model if self._fallback is not None else version
 
     def _run(self, changed: Callable[[], None]) -> None:
-        pause = INTERVAL_S
+        pause = self._registry.log.pause_s
         while not self._stop.wait(pause):
-            pause = INTERVAL_S
+            pause = self._registry.log.pause_s
             try:
                 if self._registry.log.news(self._snapshot.last):
                     self._renew(self._registry.read())
