@@ -128,8 +128,11 @@ def _fitting(
     for snippet in snippets:
         opening = head(snippet)
         inside, cut = keep_start(body(snippet), min(left, most) - len(opening), vocabulary)
-        if cut and len(inside) < LEAST:
-            continue
+        if cut:  # at a line's end in any case: what comes next must not become part of a comment
+            text = vocabulary.decode(inside)
+            inside = vocabulary.encode(text[: text.rfind("\n") + 1])[: len(inside)]
+            if len(inside) < LEAST:
+                continue
         tokens[snippet] = opening + inside
         left -= len(opening) + len(inside)
     return [tokens[snippet] for snippet in in_place(tokens)]

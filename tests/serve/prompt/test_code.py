@@ -159,6 +159,17 @@ def test_without_training_on_repositories_they_are_comments(vocabulary: Vocabula
     assert shown(builder, vocabulary, json) == "<|end_of_text|>{"
 
 
+def test_a_snippet_is_cut_at_the_end_of_a_line(vocabulary: Vocabulary) -> None:
+    long = Snippet(
+        "long.py", "".join(f"value_{number} = {number} + something_else\n" for number in range(90)), "opened"
+    )
+    context = CodeContext("x = 1\n" * 40, None, "Python", "own.py", "", (long, OTHERS[0]))
+    for size in range(200, 300, 7):
+        text = shown(PromptBuilder(vocabulary, size), vocabulary, context)
+        for line in text.removeprefix("<|end_of_text|>").splitlines():
+            assert line.startswith("# ") or set(line) <= set("x = 1")
+
+
 def test_what_stands_there_already_is_not_shown(vocabulary: Vocabulary) -> None:
     builder = PromptBuilder(vocabulary, 512)
     same = Snippet("other.py", "def area(width, height):\n    return width * height\n", "changed")

@@ -87,8 +87,8 @@ class Index:
         own = Statistics(
             len(lengths), float(lengths.mean()) if len(lengths) else 1.0, {w: len(r) for w, r in rows.items()}
         )
-        self.statistics = own if like is None else like.statistics
-        norm = K * (1 - B + B * lengths / self.statistics.mean)
+        self.statistics: Statistics = own if like is None else like.statistics
+        norm = (K * (1 - B + B * lengths / self.statistics.mean)).astype(np.float32)
         self._postings = {word: _posting(found, times[word], norm) for word, found in rows.items()}
 
     def best(self, query: Mapping[str, float], count: int, without: Collection[str] = ()) -> list[tuple[Placed, float]]:
