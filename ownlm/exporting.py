@@ -107,7 +107,9 @@ def _source(what: str, home: Path) -> tuple[str, Source]:
     from ownlm.evaluate.models.settings import ModelSettings
     from ownlm.evaluate.models.trained import Trained, load_artifact, load_checkpoint
     from ownlm.export.forms import Source
+    from ownlm.export.run import packed_in
     from ownlm.model.load import ARCHITECTURE_FILE
+    from ownlm.pipeline.artifact import MANIFEST, read_artifact
     from ownlm.pipeline.store import Store
     from ownlm.recipe.base import local_path
     from ownlm.recipe.load import load_recipe
@@ -116,18 +118,21 @@ def _source(what: str, home: Path) -> tuple[str, Source]:
 
     settings, path = ModelSettings(home=str(home)), local_path(what)
 
-    def of(name: str, trained: Trained) -> tuple[str, Source]:
-        return name, Source(trained.decoder, trained.vocabulary, not trained.fills)
+    def of(name: str, trained: Trained, folder: Path | None = None) -> tuple[str, Source]:
+        artifact = read_artifact(folder) if folder is not None and (folder / MANIFEST).is_file() else None
+        packed = {} if artifact is None else packed_in(artifact)
+        return name, Source(trained.decoder, trained.vocabulary, not trained.fills, packed)
 
     if "://" in what or (path / CHECKPOINT).is_file():
         return of(path.name, load_checkpoint(what, settings))
     if (path / ARCHITECTURE_FILE).is_file():
-        return of(path.name, load_artifact(path, settings))
+        return of(path.name, load_artifact(path, settings), path)
     if path.is_dir():
         return path.name, _of_huggingface(path)
     store = Store(home)
     record = read_record(store, load_recipe(path).name if path.is_file() else what)
-    return of(record.name, load_artifact(artifact_of(store, record, "train").path, settings))
+    train = artifact_of(store, record, "train").path
+    return of(record.name, load_artifact(train, settings), train)
 
 
 def _of_huggingface(folder: Path) -> Source:
@@ -142,6 +147,8 @@ def _of_huggingface(folder: Path) -> Source:
             where=folder,
             advice="Name a run, a train artifact, a checkpoint (.../step-N), or a Hugging Face folder.",
         )
-    described = next(iter(sorted(inner.parent.glob(f"*/{DESCRIPTION}"))), None)
-    fills = described is None or json.loads(described.read_text(encoding="utf-8")).get("fill_in_the_middle", True)
-    return Source(load_huggingface(inner), inner, bool(fills))
+    beside = sorted(inner.parent.glob(f"*/{DESCRIPTION}")) if inner.name == "huggingface" else []
+    described = next((file for file in (inner / DESCRIPTION, *beside) if file.is_file()), None)
+    said = {} if described is None else json.loads(described.read_text(encoding="utf-8"))
+    packed = {name: said[name] for name in ("pack", "repository_names") if name in said}
+    return Source(load_huggingface(inner), inner, bool(said.get("fill_in_the_middle", True)), packed)

@@ -28,7 +28,9 @@ def trained_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("artifact")
     write_huggingface(tiny(), small()[0].parent / "vocabulary", out)
     (out / "ctranslate2").mkdir()
-    (out / "ctranslate2" / "ownlm.json").write_text(json.dumps({"fill_in_the_middle": False}))
+    (out / "ctranslate2" / "ownlm.json").write_text(
+        json.dumps({"fill_in_the_middle": False, "pack": "repositories", "repository_names": False})
+    )
     return out
 
 
@@ -42,6 +44,7 @@ def test_a_hugging_face_folder_as_gguf_and_ctranslate2(trained_dir: Path, tmp_pa
     assert shown.count("8 of 8 prompts, 100.0 % of tokens") == 2
     described = json.loads((tmp_path / "gguf" / "ownlm.json").read_text())
     assert described["fill_in_the_middle"] is False  # as the artifact says
+    assert (described["pack"], described["repository_names"]) == ("repositories", False)
     assert described["context"] == TINY.context
     page = (tmp_path / "report" / "index.html").read_text()
     assert "gguf/model.gguf" in page

@@ -84,7 +84,8 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
     if not keep:
         shutil.rmtree(out / SCRATCH)
     if source.packed:
-        for description in out.rglob(DESCRIPTION):
+        written = [file for form in ("huggingface", *others) for file in (out / form).rglob(DESCRIPTION)]
+        for description in written:
             said = json.loads(description.read_text(encoding="utf-8")) | source.packed
             description.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     return parities
