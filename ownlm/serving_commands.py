@@ -64,9 +64,6 @@ def run_gateway(
     tls_certificate: Annotated[Path | None, typer.Option(help="Answer by HTTPS with this certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
     rollout: Annotated[str | None, typer.Option(help="Serve what this registry says (ownlm rollout).")] = None,
-    feedback: Annotated[
-        bool, typer.Option("--feedback", help="Keep what people do with completions, below the home folder.")
-    ] = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Serve a finished run's model: completions in the protocols of editors, playground, metrics."""
@@ -93,8 +90,6 @@ def run_gateway(
     if record is not None:
         recipe = read_saved_recipe(record)
         settings, name = recipe.serve, recipe.name
-    if feedback and settings.feedback is None:
-        changed["feedback"] = {}
     settings = ServeConfig.model_validate({**settings.model_dump(), **changed})
     if watch is not None:
         serving.serve_folder(out, store, watch, name, settings)

@@ -23,7 +23,6 @@ from ownlm.pipeline.store import Store
 from ownlm.recipe.schema import Question
 from ownlm.runs import read_record
 from ownlm.serve.config import ServeConfig
-from ownlm.serve.feedback import FeedbackConfig
 from tests.context import artifact_at
 from tests.toy_run import RESULTS, carry_out, toy_recipe, toy_stages
 
@@ -232,8 +231,8 @@ def test_a_finished_run_is_served_with_its_own_settings_but_for_those_given(
     toy_stages(monkeypatch)
     store = Store(tmp_path / "home")
     carry_out(toy_recipe(tmp_path, "serve.max_choices=3", "serve.port=9"), store)
-    said = CliRunner().invoke(app, ["serve", "--port", "0", "--feedback", "--home", str(store.home)])
+    said = CliRunner().invoke(app, ["serve", "--port", "0", "--home", str(store.home)])
     assert said.exit_code == 0, said.output
-    assert started[0][1] == ServeConfig(max_choices=3, port=0, feedback=FeedbackConfig())
+    assert started[0][1] == ServeConfig(max_choices=3, port=0)
     assert "▸ asked" not in said.output
     assert (store.home / "feedback" / "events.sqlite3").exists()
