@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ownlm.serve.engines.base import Engine
 from ownlm.serve.model import ServedModel
 from ownlm.serve.protocols.errors import not_ready
 from ownlm.serve.routing import Route
@@ -119,15 +120,15 @@ class Versions:
         if loaded.leaving and loaded.leases == 0:
             self._leaving.remove(loaded)
             # A thread of its own: giving back gigabytes, or saying goodbye to a server, may take its time.
-            threading.Thread(target=_gone, args=(loaded.model,), name="close engine", daemon=True).start()
+            threading.Thread(target=_gone, args=(loaded.model.engine,), name="close engine", daemon=True).start()
 
 
-def _gone(model: ServedModel) -> None:
-    """Close a version's engine, and hand its memory back to the system.
+def _gone(engine: Engine) -> None:
+    """Close the engine of a version that has left, and hand the memory of both back to the system.
 
     glibc keeps what is freed in pieces (10 MB a swap of a 3 MB model, measured, without end); told to, it lets go.
     """
-    model.engine.close()
+    engine.close()
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
