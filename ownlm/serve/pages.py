@@ -1,4 +1,4 @@
-"""The pages: the playground, the dashboard, two versions side by side, and a folder of reports at /report, read only."""
+"""The pages: playground, dashboard, two versions side by side, and a folder of reports at /report, read only."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The torch engine of a model's folder: which weights, computed in what, with whose guesses.
 
-    a train artifact            model.json, model.safetensors
-    a Hugging Face folder       config.json, *.safetensors
-    another form of an export   the Hugging Face folder beside it
+a train artifact            model.json, model.safetensors
+a Hugging Face folder       config.json, *.safetensors
+another form of an export   the Hugging Face folder beside it
 """
 
 from __future__ import annotations
