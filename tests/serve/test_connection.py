@@ -26,7 +26,11 @@ BODY = json.dumps({"model": "tiny", "prompt": "x", "max_tokens": 3}).encode()
 
 def connected(url: str) -> socket.socket:
     host, _, port = url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    connection = socket.socket()
+    connection.settimeout(20)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # little fits on the way to one who does not read
+    connection.connect((host, int(port)))
+    return connection
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -124,7 +128,7 @@ def test_a_reader_that_takes_nothing_is_dropped_and_its_slot_is_free(scripted: S
     with serving(patient, ServeConfig(patience_s=0.5, max_tokens=60_000)) as url, connected(url) as connection:
         connection.sendall(head(len(body)) + body)
         eventually(lambda: engine.steps > 100)
-        eventually(lambda: "ownlm_cancelled_requests_total 1.0" in httpx.get(f"{url}/metrics").text, seconds=20)
+        eventually(lambda: "ownlm_cancelled_requests_total 1.0" in httpx.get(f"{url}/metrics").text, seconds=60)
         eventually(lambda: "ownlm_jobs_running 0.0" in httpx.get(f"{url}/metrics").text)
 
 
