@@ -28,7 +28,7 @@ StoreUrl = Annotated[
 ]
 KeyFile = Annotated[str, typer.Option("--key", help="The key of users' names, if it does not lie beside the store.")]
 Since = Annotated[str, typer.Option(help="From when on: 12h, 30d, 8w, or a day such as 2026-11-01; all if empty.")]
-WIDE = 130
+WIDE = 112
 """Columns that a line of the report has room in."""
 _UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -132,8 +132,7 @@ def print_report(console: Console, found: Report) -> None:
     from ownlm.live.feedback.report_page import HORIZON_NAMES, UNKNOWN
 
     wide = console if console.width >= WIDE else Console(file=console.file, width=WIDE, highlight=False)
-    left = f"left after {'/'.join(HORIZON_NAMES.values())}, %"
-    columns = ("shown", "accepted", "%", "95 %", "users", "characters", "kept", left, "first, ms", "whole, ms")
+    columns = ("shown", "accepted", "%", "95 %", "users", "chars", "kept", "left, %", "first, ms", "whole, ms")
     for title, lines in (("", [found.whole]), *found.parts.items()):
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=24)
@@ -143,19 +142,24 @@ def print_report(console: Console, found: Report) -> None:
             table.add_row(line.name or UNKNOWN, *_cells(line))
         wide.print(table, markup=False)
         wide.print()
-    wide.print("first: to the first piece of text, whole: of the answer; both p50/p95", style="dim")
+    after = "/".join(HORIZON_NAMES.values())
+    wide.print(
+        f"chars: of accepted text; kept: of these, at the last report of each; left: share after {after}\n"
+        "first: to the first piece of text, whole: of the answer; both p50/p95",
+        style="dim",
+    )
 
 
 def _cells(line: Line) -> list[str]:
     from ownlm.live.feedback.schema import HORIZONS
 
     figures, interval = line.sums, line.interval
-    counts = (figures.accepted_characters, figures.kept_characters)
+    kept = f"{figures.kept_characters:,}" if figures.followed_characters else "–"  # nobody told
     times = [[figures.latency(share, first_token=first) for share in (0.5, 0.95)] for first in (True, False)]
     return [
         *(f"{figures.shown:,}", f"{figures.accepted:,}", _percent(figures.acceptance)),
         "–" if interval is None else "–".join(map(_percent, interval)),
-        *(f"{line.users:,}", *(f"{count:,}" for count in counts)),
+        *(f"{line.users:,}", f"{figures.accepted_characters:,}", kept),
         "/".join(_percent(figures.survival(horizon)) for horizon in HORIZONS),
         *("/".join("–" if time is None else f"{1000 * time:,.0f}" for time in pair) for pair in times),
     ]
