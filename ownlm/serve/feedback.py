@@ -61,6 +61,10 @@ class Feedback(Protocol):
         """
         ...
 
+    def lost(self) -> int:
+        """Completions so far that were served and could not be kept. Quick: for `/metrics`."""
+        ...
+
 
 class NoFeedback:
     """Keeps nothing: what a gateway without a feedback store has. It refuses events, for it would lose them."""
@@ -75,3 +79,7 @@ class NoFeedback:
         raise StorageError(
             "this server keeps no feedback", advice="set serve.feedback, or turn the client's events off"
         )
+
+    def lost(self) -> int:
+        """See `Feedback.lost`: nothing was to be kept."""
+        return 0

@@ -53,6 +53,7 @@ def watch_gauges(gateway: Gateway, keeper: Keeper | None) -> None:
     scheduler, versions, watch = gateway.scheduler, gateway.versions, gateway.metrics.watch
     watch("ownlm_jobs_running", "Generations under way", lambda: scheduler.running)
     watch("ownlm_jobs_waiting", "Generations waiting", lambda: scheduler.waiting)
+    watch("ownlm_feedback_lost", "Completions the feedback store could not keep", gateway.feedback.lost)
     watch("ownlm_versions_ready", "Versions that answer", lambda: len(versions.names()))
     watch("ownlm_versions_leaving", "Versions that finish their last answers", lambda: len(versions.leaving()))
     watch("ownlm_versions_refused", "Versions that cannot be loaded", lambda: len(keeper.refused) if keeper else 0)

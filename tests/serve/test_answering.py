@@ -43,6 +43,9 @@ class Told:
         self.completions: list[ServedCompletion] = []
         self.error = error
 
+    def lost(self) -> int:
+        return 0
+
     def served(self, completion: ServedCompletion) -> None:
         if self.error is not None:
             raise self.error

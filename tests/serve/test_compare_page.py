@@ -40,6 +40,9 @@ class Kept:
         self.completions: dict[str, ServedCompletion] = {}
         self.events: list[CompletionEvent] = []
 
+    def lost(self) -> int:
+        return 0
+
     def served(self, completion: ServedCompletion) -> None:
         self.completions[completion.id] = completion
 

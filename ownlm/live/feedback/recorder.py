@@ -134,6 +134,10 @@ class Recorder:
         except LateError:
             raise StorageError("The event could not be stored in time.", advice="Send it again.") from None
 
+    def lost(self) -> int:
+        """See `Feedback.lost`."""
+        return self.counts.dropped
+
     def close(self) -> None:
         """Store what waits, then end. Later events are refused."""
         with self._changed:

@@ -88,7 +88,7 @@ def test_served_does_not_wait_and_a_full_queue_drops(tmp_path: Path) -> None:
     assert store.begun.wait(30)  # the writer holds the first one and hangs
     for number in range(15):
         feedback.served(served(f"c{number}"))
-    assert feedback.counts.dropped == 5
+    assert feedback.lost() == feedback.counts.dropped == 5
     store.go.set()
     feedback.event(event("c9"))
     with pytest.raises(InputError, match="no such completion"):

@@ -33,6 +33,9 @@ class Told:
 
     completions: list[ServedCompletion] = field(default_factory=list)
 
+    def lost(self) -> int:
+        return 0
+
     def served(self, completion: ServedCompletion) -> None:
         self.completions.append(completion)
 
