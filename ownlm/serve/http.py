@@ -9,12 +9,13 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ownlm.serve.call import Caller
 from ownlm.serve.protocols.errors import ApiError
 
 MB = 1e6
+SLICE_BYTES = 1 << 16
 
 
 async def read_body(request: Request, limit_mb: float) -> bytes:
@@ -116,13 +117,18 @@ class EventStream(StreamingResponse):
 
     async def _send(self, send: Send, patience: float) -> None:
         await self._ready()
-        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        async with asyncio.timeout(patience):
-            await send(start)
-        async for chunk in self._events:
+
+        async def sent(message: Message) -> None:
             async with asyncio.timeout(patience):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await send(message)
+
+        await sent({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for chunk in self._events:
+            # In slices: a send returns once what was sent before is on its way, however large it is itself.
+            for start in range(0, len(chunk), SLICE_BYTES):
+                part = chunk[start : start + SLICE_BYTES]
+                await sent({"type": "http.response.body", "body": part, "more_body": True})
+        await sent({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(request: Request) -> None:
