@@ -3,6 +3,7 @@
 
 const PLACE = "ownlm-api-key";
 let asking = null; // one question, however many requests wait for it
+let declined = false; // who does not want to give a key is not asked again and again
 
 // As fetch, with the key; asks for one when the gateway refuses without.
 export async function call(path, options = {}) {
@@ -14,9 +15,11 @@ export async function call(path, options = {}) {
     const reason = (await response.json().catch(() => null))?.error?.message ?? "This server wants an API key.";
     if (sessionStorage.getItem(PLACE) !== key) continue; // somebody else was asked meanwhile
     sessionStorage.removeItem(PLACE);
+    if (declined) throw new Error(`${reason} Reload the page to give one.`);
     asking ??= question(reason).finally(() => (asking = null));
     const given = await asking;
-    if (!given) throw new Error(reason);
+    declined = !given;
+    if (declined) continue;
     sessionStorage.setItem(PLACE, given);
   }
 }

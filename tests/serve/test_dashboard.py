@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from ownlm.errors import StorageError
 from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.dashboard import Bar, Dashboard, Panel
+from ownlm.serve.keys import Key, new_secret, write_keys
 from ownlm.serve.machine import Machine
 from ownlm.serve.model import ServedModel
 from tests.serve import browser as browsers
@@ -94,3 +96,29 @@ def test_the_page_draws_it(url: str, tmp_path_factory: pytest.TempPathFactory) -
             "Python: 50 %, from 25 % to 75 %"
         )
         assert page.console() == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browsers.missing() is not None, reason=browsers.missing() or "")
+def test_the_page_asks_once_for_a_key(
+    model: ServedModel, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    token, secret = new_secret()
+    file = tmp_path / "keys.json"
+    write_keys(file, (Key(name="ops", scopes=("metrics",), created=0.0, secrets=(secret,)),))
+    served = replace(model, name="dash", engine=ScriptedEngine(model.vocabulary))
+    asks = "return document.querySelectorAll('dialog.key').length"
+    with (
+        running_app(app_for(served, ServeConfig(keys=str(file)))) as url,
+        browser(tmp_path_factory.mktemp("profile")) as page,
+    ):
+        page.open(f"{url}/dashboard")
+        page.eventually(lambda: page.run(asks) == 1)
+        page.press(browsers.ESCAPE)
+        page.eventually(lambda: page.text("#say").endswith("Reload the page to give one."))
+        assert page.run(asks) == 0
+        page.open(f"{url}/dashboard")
+        page.eventually(lambda: page.run(asks) == 1)
+        page.press(*token, browsers.ENTER)
+        page.eventually(lambda: page.text("#model") == "dash")
+        assert page.run("return Object.keys(localStorage).length") == 0
