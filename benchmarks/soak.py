@@ -186,8 +186,10 @@ async def _stream(client: httpx.AsyncClient, asked: dict[str, Any]) -> tuple[int
         return 200, identity, text, ends if done == 1 else 0
 
 
-async def soak(exports: list[Path], seconds: float, users: int, seed: int, place: Path) -> Found:
-    """Run it. `place`: an empty folder to work in."""
+async def soak(
+    exports: list[Path], seconds: float, users: int, seed: int, place: Path, swap_s: float = SWAP_S
+) -> Found:
+    """Run it. `place`: an empty folder to work in; `swap_s`: between swaps, 0 for none."""
     folders = [place / f"v{number}" for number in range(2)]
     for number, folder in enumerate(folders):
         shutil.copytree(exports[number % len(exports)] / "ctranslate2", folder / "ctranslate2")
@@ -213,8 +215,8 @@ async def soak(exports: list[Path], seconds: float, users: int, seed: int, place
 
             async def swap() -> None:
                 turn = 1
-                while time.perf_counter() < end - 1:
-                    await asyncio.sleep(min(SWAP_S, seconds / 4))
+                while swap_s and time.perf_counter() < end - 1:
+                    await asyncio.sleep(min(swap_s, seconds / 4))
                     turn = 1 - turn
                     point(watched, folders[turn])
                     await ready(client, folders[turn].name)
@@ -271,10 +273,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--users", type=int, default=48)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--swap-every", type=float, default=SWAP_S, help="seconds between swaps of versions; 0: none")
     given = parser.parse_args()
     seconds = given.minutes * 60
     with tempfile.TemporaryDirectory() as place:
-        found = asyncio.run(soak(given.exports, seconds, given.users, given.seed, Path(place)))
+        found = asyncio.run(soak(given.exports, seconds, given.users, given.seed, Path(place), given.swap_every))
     show(found, seconds, given.users)
     sys.exit(1 if found.counts["lost"] + found.counts["doubled"] + found.counts["wrong"] else 0)
 
