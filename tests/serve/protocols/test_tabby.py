@@ -209,7 +209,7 @@ class FullDisk:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.full = True
-        self.served = recorder.served
+        self.served, self.lost = recorder.served, recorder.lost
 
     def event(self, event: CompletionEvent) -> None:
         if self.full:
