@@ -49,14 +49,8 @@ class HttpEngine:
         self._ids = {text: number for number, text in enumerate(self._vocabulary.token_bytes) if text}
         self._ids |= {name.encode(): number for number, name in enumerate(special.names)}
         self._remote = Remote(config)
-        try:
+        with self._remote.opening():
             self._model, self._is_vllm = self._find(config.engine_model)
-        except EngineError as error:
-            self.close()
-            raise ServerError(error.what, where=error.where, advice=error.advice) from error
-        except ServerError:
-            self.close()
-            raise
 
     def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
         """See `Engine.generate`. All choices are one request."""

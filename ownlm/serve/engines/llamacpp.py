@@ -40,16 +40,11 @@ class LlamaCppEngine:
     """
 
     def __init__(self, folder: Path, config: ServeConfig) -> None:
-        self._end = Vocabulary.load(folder).special.end_of_text
+        vocabulary = Vocabulary.load(folder)
+        self._end = vocabulary.special.end_of_text
         self._remote = Remote(config)
-        try:
-            self._check(Vocabulary.load(folder))
-        except EngineError as error:
-            self.close()
-            raise ServerError(error.what, where=error.where, advice=error.advice) from error
-        except ServerError:
-            self.close()
-            raise
+        with self._remote.opening():
+            self._check(vocabulary)
 
     def generate(self, request: GenerationRequest, on_step: OnStep, cancelled: Callable[[], bool] = never) -> None:
         """See `Engine.generate`. Choices are computed one after the other; the prompt is read once."""

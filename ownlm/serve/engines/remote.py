@@ -16,6 +16,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
@@ -96,6 +97,22 @@ class Remote:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """What an engine asks of its server before it answers anybody; whatever is wrong closes the connections.
+
+        Raises:
+            ServerError: for every EngineError in the block.
+        """
+        try:
+            yield
+        except EngineError as error:
+            self.close()
+            raise ServerError(error.what, where=error.where, advice=error.advice) from error
+        except ServerError:
+            self.close()
+            raise
 
     async def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
         method = "GET" if body is None else "POST"
