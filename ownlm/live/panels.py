@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from ownlm.live.experiments.report import report as experiment_report
 from ownlm.live.feedback.open import open_store
 from ownlm.live.feedback.report import Line, report
-from ownlm.live.feedback.store import Store
 from ownlm.live.feedback.sums import Dimension
 from ownlm.live.rollout.registry import Registry
 from ownlm.live.rollout.state import Channel, RolloutState
@@ -36,7 +35,7 @@ class FeedbackPanels:
 
     def panels(self) -> Sequence[Panel]:
         """See `PanelSource.panels`."""
-        with _opened(self._settings, self._home) as store:
+        with closing(open_store(self._settings, self._home)) as store:
             found = report(store, [name for name, _ in _BY], since=self._clock() - DAYS * 86_400)
         whole = found.whole.sums
         if not whole.shown:
@@ -71,21 +70,12 @@ class RolloutPanels:
         if not running or self._settings is None:
             return [Panel(f"Experiment {name}", ("Without a feedback store nothing comes of it.",)) for name in running]
         made = []
-        with _opened(self._settings, self._home) as store:
+        with closing(open_store(self._settings, self._home)) as store:
             for name, one in running.items():
                 found = experiment_report(store, name, one)
                 users = f"{found.users[0]:,} users in A ({one.a}), {found.users[1]:,} in B ({one.b})."
                 made.append(Panel(f"Experiment {name}", (found.verdict.sentence, users)))
         return made
-
-
-@contextmanager
-def _opened(settings: FeedbackConfig, home: Path) -> Iterator[Store]:
-    store = open_store(settings, home)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _bar(line: Line) -> Bar:
