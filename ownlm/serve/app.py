@@ -25,7 +25,6 @@ from ownlm.serve.following import Keeper
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.guard import Guard
 from ownlm.serve.limits import RateLimit
-from ownlm.serve.loading import load_version
 from ownlm.serve.model import ServedModel
 from ownlm.serve.openapi import openapi_router
 from ownlm.serve.pages import Reports, pages_router
@@ -38,36 +37,6 @@ from ownlm.serve.status import status_router, watch_gauges
 from ownlm.serve.versions import Versions
 
 
-def create_app(
-    export_dir: Path | None,
-    config: ServeConfig,
-    *,
-    model_name: str | None = None,
-    reports: Path | None = None,
-    router: Router | None = None,
-    feedback: Feedback | None = None,
-    panels: Sequence[PanelSource] = (),
-) -> FastAPI:
-    """The gateway for the model of an export artifact.
-
-    Args:
-        export_dir: the artifact's folder; None when the router brings all versions.
-        config: settings of serving.
-        model_name: what clients call the model; None for the name it was exported under.
-        reports: a folder of HTML reports to show at /report; None for no such page.
-        router: see `app_for`.
-        feedback: see `app_for`.
-        panels: see `app_for`.
-
-    Raises:
-        ArtifactError: when the folder is not an export, is incomplete or damaged.
-        DependencyError: when the engine's package is missing.
-        ServerError: when the engine refuses its settings.
-    """
-    model = None if export_dir is None else load_version(export_dir, config, model_name)
-    return app_for(model, config, reports=reports, router=router, feedback=feedback, panels=panels)
-
-
 def app_for(
     model: ServedModel | None,
     config: ServeConfig,
@@ -77,10 +46,12 @@ def app_for(
     feedback: Feedback | None = None,
     panels: Sequence[PanelSource] = (),
 ) -> FastAPI:
-    """The gateway for a loaded model. See `create_app`.
+    """The gateway for a loaded model.
 
     Args:
         model: loaded, with a completion made; None leaves it to the router, which then is `Following`.
+        config: settings of serving.
+        reports: a folder of HTML reports to show at /report; None for no such page.
         router: chooses versions, and brings them if it is `Following`; None for the one model.
         feedback: is told what is served and what people do with it; None for nobody.
         panels: what the dashboard shows beside the gateway's own numbers.

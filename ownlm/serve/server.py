@@ -73,7 +73,16 @@ def running_server(
     feedback: Feedback | None = None,
     panels: Sequence[PanelSource] = (),
 ) -> Iterator[RunningServer]:
-    """Serve an export artifact for as long as the block runs. See `create_app` for the arguments.
+    """Serve an export artifact for as long as the block runs.
+
+    Args:
+        export_dir: the artifact's folder; None when the router brings all versions.
+        config: settings of serving.
+        model_name: what clients call the model; None for the name it was exported under.
+        reports: see `app_for`, as all that follow.
+        router: chooses versions.
+        feedback: is told what is served.
+        panels: of the dashboard.
 
     Raises:
         ServerError: when the address cannot be bound, may not be without API keys, its certificate cannot be used, or
@@ -87,22 +96,16 @@ def running_server(
         try:
             import uvicorn
 
-            from ownlm.serve.app import create_app
+            from ownlm.serve.app import app_for
             from ownlm.serve.connection import limited
+            from ownlm.serve.loading import load_version
         except ImportError as error:
             raise DependencyError(
                 f"the package {error.name} is not installed", advice="install it: pip install 'ownlm[serve]'"
             ) from error
         tls = certificate(config)
-        app = create_app(
-            export_dir,
-            config,
-            model_name=model_name,
-            reports=reports,
-            router=router,
-            feedback=feedback,
-            panels=panels,
-        )
+        model = None if export_dir is None else load_version(export_dir, config, model_name)
+        app = app_for(model, config, reports=reports, router=router, feedback=feedback, panels=panels)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
