@@ -136,7 +136,7 @@ def _source(what: str, home: Path) -> tuple[str, Source]:
 
 
 def _of_huggingface(folder: Path) -> Source:
-    from ownlm.export.ctranslate2 import DESCRIPTION
+    from ownlm.export.description import DESCRIPTION
     from ownlm.export.forms import Source
     from ownlm.model.huggingface import load_huggingface
 

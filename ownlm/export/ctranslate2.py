@@ -13,17 +13,15 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
+from ownlm.errors import ArtifactError, DependencyError, RecipeError
 from ownlm.export.config import Quantization, refused_by_ctranslate2
+from ownlm.export.description import describe, unwritable, write_description
 from ownlm.export.parity import Continue
 from ownlm.model.config import Architecture
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
 
 FOLDER = "ctranslate2"
-DESCRIPTION = "ownlm.json"
-FORMAT = 1
 
 
 def write_ctranslate2(
@@ -68,48 +66,14 @@ def write_ctranslate2(
         TransformersConverter(str(huggingface)).convert(str(folder), quantization=quantization, force=True)
         shutil.copyfile(huggingface / TOKENIZER_FILE, folder / TOKENIZER_FILE)
         described = describe(architecture, vocabulary, quantization, fill_in_the_middle=fill_in_the_middle)
-        (folder / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        write_description(folder, described)
     except OSError as error:
         if error.errno is None or isinstance(error, FileNotFoundError):
             raise _unreadable(huggingface, error) from error
-        raise StorageError(
-            f"The CTranslate2 folder cannot be written ({error.strerror}).",
-            where=folder,
-            advice="Free disk space or make the folder writable, then run the same command again.",
-        ) from error
+        raise unwritable("CTranslate2", folder, error) from error
     except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise _unreadable(huggingface, error) from error
     return folder
-
-
-def describe(
-    architecture: Architecture, vocabulary: Vocabulary, quantization: str, *, fill_in_the_middle: bool
-) -> dict[str, Any]:
-    """The content of ownlm.json."""
-    special = vocabulary.special
-    named = special.names[: special.names.index("<|sentinel_0|>")]
-    return {
-        "format": FORMAT,
-        "name": f"ownlm-{short_count(architecture.parameters)}",
-        "family": architecture.family,
-        "architecture": architecture.to_json(),
-        "parameters": architecture.parameters,
-        "context": architecture.context,
-        "quantization": quantization,
-        "fill_in_the_middle": fill_in_the_middle,
-        "special_tokens": {name: index for index, name in enumerate(named)},
-        "special_token_count": special.count,
-        "vocabulary": {"size": vocabulary.size, "sha256": vocabulary.content},
-    }
-
-
-def short_count(parameters: int) -> str:
-    """2612352 -> "2.6m", 135000000 -> "135m", 1700000000 -> "1.7b"."""
-    for limit, letter in ((10**9, "b"), (10**6, "m"), (10**3, "k")):
-        if parameters >= limit:
-            value = parameters / limit
-            return f"{value:.0f}{letter}" if value >= 10 else f"{value:.1f}{letter}"
-    return str(parameters)
 
 
 def ctranslate2_greedy(folder: Path, vocabulary: Vocabulary) -> Continue:

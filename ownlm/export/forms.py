@@ -12,13 +12,15 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError
 from ownlm.export.config import ExportConfig
-from ownlm.export.ctranslate2 import DESCRIPTION, ctranslate2_greedy, describe, write_ctranslate2
+from ownlm.export.ctranslate2 import ctranslate2_greedy, write_ctranslate2
+from ownlm.export.description import DESCRIPTION, describe, write_description
 from ownlm.export.gguf.proof import llamacpp_greedy
 from ownlm.export.gguf.write import FILE, write_gguf
 from ownlm.export.huggingface import quiet_transformers, transformers_greedy, write_huggingface
@@ -50,8 +52,9 @@ class Source:
     fill_in_the_middle: bool
     packed: dict[str, JsonValue] = field(default_factory=dict)
 
+    @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The loaded vocabulary."""
+        """The loaded vocabulary, read once."""
         return Vocabulary.load(self.vocabulary_dir)
 
 
@@ -66,7 +69,7 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
     """
     others = [form for form in _FORMS if getattr(config, form) is not None]
     parities: dict[str, Parity] = {}
-    vocabulary, keep = source.vocabulary(), config.huggingface is not None
+    vocabulary, keep = source.vocabulary, config.huggingface is not None
     with quiet_transformers(), progress.task("export", 2 * (1 + len(others)), "steps") as task:
         task.note("huggingface")
         folder = write_huggingface(source.decoder, source.vocabulary_dir, out if keep else out / SCRATCH)
@@ -87,23 +90,23 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
         written = [file for form in ("huggingface", *others) for file in (out / form).rglob(DESCRIPTION)]
         for description in written:
             said = json.loads(description.read_text(encoding="utf-8")) | source.packed
-            description.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+            write_description(description.parent, said)
     return parities
 
 
 def _describe(source: Source, folder: Path) -> None:
     """ownlm.json in the Hugging Face folder: the torch engine serves it."""
     said = describe(
-        source.decoder.architecture, source.vocabulary(), "float32", fill_in_the_middle=source.fill_in_the_middle
+        source.decoder.architecture, source.vocabulary, "float32", fill_in_the_middle=source.fill_in_the_middle
     )
-    (folder / DESCRIPTION).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    write_description(folder, said)
 
 
 def _ctranslate2(
     source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]
 ) -> Parity:
     assert config.ctranslate2 is not None
-    architecture, vocabulary = source.decoder.architecture, source.vocabulary()
+    architecture, vocabulary = source.decoder.architecture, source.vocabulary
     folder = write_ctranslate2(
         huggingface,
         out,
@@ -118,7 +121,7 @@ def _ctranslate2(
 
 def _gguf(source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]) -> Parity:
     assert config.gguf is not None
-    architecture, vocabulary = source.decoder.architecture, source.vocabulary()
+    architecture, vocabulary = source.decoder.architecture, source.vocabulary
     stored, fills = config.gguf.quantization, source.fill_in_the_middle
     folder = write_gguf(huggingface, out, stored, architecture, vocabulary, fill_in_the_middle=fills)
     written()
@@ -128,7 +131,7 @@ def _gguf(source: Source, config: ExportConfig, huggingface: Path, out: Path, wr
 
 def _triton(source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]) -> Parity:
     assert config.triton is not None
-    architecture, vocabulary, fills = source.decoder.architecture, source.vocabulary(), source.fill_in_the_middle
+    architecture, vocabulary, fills = source.decoder.architecture, source.vocabulary, source.fill_in_the_middle
     folder = write_triton(huggingface, out, config.triton, architecture, vocabulary, fill_in_the_middle=fills)
     written()
     return compare(source.decoder, vocabulary, ctranslate2_greedy(folder / WEIGHTS, vocabulary))

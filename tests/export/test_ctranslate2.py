@@ -10,7 +10,8 @@ import pytest
 
 from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
 from ownlm.export.config import refused_by_ctranslate2
-from ownlm.export.ctranslate2 import ctranslate2_greedy, describe, short_count, write_ctranslate2
+from ownlm.export.ctranslate2 import ctranslate2_greedy, write_ctranslate2
+from ownlm.export.description import describe, short_count
 from ownlm.export.huggingface import quiet_transformers, write_huggingface
 from ownlm.export.parity import compare
 from ownlm.model.architecture import Experts, Family, RopeScaling

@@ -10,13 +10,12 @@ bytes.
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
-from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
+from ownlm.errors import ArtifactError, DependencyError, RecipeError
 from ownlm.export.config import GgufType, refused_by_gguf
-from ownlm.export.ctranslate2 import DESCRIPTION, describe
+from ownlm.export.description import describe, unwritable, write_description
 from ownlm.export.gguf.metadata import describe_model, describe_vocabulary
 from ownlm.export.gguf.tensors import ARCHITECTURES, read, tensors
 from ownlm.model.architecture import Architecture
@@ -61,15 +60,11 @@ def write_gguf(
         folder.mkdir(parents=True, exist_ok=True)
         _write(huggingface, folder / FILE, stored, architecture, described["name"])
         shutil.copyfile(huggingface / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-        (folder / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        write_description(folder, described)
     except FileNotFoundError as error:
         raise _unreadable(huggingface, error) from error
     except OSError as error:
-        raise StorageError(
-            f"The GGUF folder cannot be written ({error.strerror or error}).",
-            where=folder,
-            advice="Free disk space or make the folder writable, then run the same command again.",
-        ) from error
+        raise unwritable("GGUF", folder, error) from error
     return folder
 
 

@@ -13,9 +13,10 @@ import json
 import shutil
 from pathlib import Path
 
-from ownlm.errors import RecipeError, StorageError
+from ownlm.errors import RecipeError
 from ownlm.export.config import TritonExport, refused_by_ctranslate2
-from ownlm.export.ctranslate2 import DESCRIPTION, write_ctranslate2
+from ownlm.export.ctranslate2 import write_ctranslate2
+from ownlm.export.description import DESCRIPTION, unwritable
 from ownlm.model.architecture import Architecture
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
 
@@ -90,11 +91,7 @@ def write_triton(
         (vllm / "1" / "model.json").write_text(vllm_arguments(config, architecture), encoding="utf-8")
         (vllm / "config.pbtxt").write_text(VLLM_CONFIG, encoding="utf-8")
     except OSError as error:
-        raise StorageError(
-            f"The Triton folder cannot be written ({error.strerror or error}).",
-            where=folder,
-            advice="Free disk space or make the folder writable, then run the same command again.",
-        ) from error
+        raise unwritable("Triton", folder, error) from error
     return folder
 
 
