@@ -7,7 +7,7 @@ Tabby  ─┼─►  Call  ─►  answering  ─►  pieces of text  ─►  th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ownlm.serve.config import FimOrder
@@ -36,6 +36,10 @@ class Caller:
     client: str = ""
     keep_text: bool = True
     address: str = ""
+
+    def called(self, user: str | None) -> Caller:
+        """This caller, with the user a request names where the key names none."""
+        return replace(self, user=self.user or user or "")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,12 @@ class Piece:
     tokens: list[ScoredToken] = field(default_factory=list)
     finish: FinishReason | None = None
 
+    def add(self, following: Piece) -> None:
+        """Make one piece of this and the next one of its choice."""
+        self.text += following.text
+        self.tokens += following.tokens
+        self.finish = following.finish or self.finish
+
 
 LEAST = 1e-6
 """A smaller temperature or top_p leaves the likeliest token alone."""

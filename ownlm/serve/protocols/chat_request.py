@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ownlm.serve.call import Conversation, Message
-from ownlm.serve.protocols.body import MOST_STOPS, Seed, Stops, Strict, Temperature, listed, parse
+from ownlm.serve.protocols.body import MOST_STOPS, Seed, Stops, Strict, Temperature, parse
 from ownlm.serve.protocols.errors import ApiError
 from ownlm.serve.protocols.openai_request import MOST_LOGPROBS, StreamOptions
 
@@ -101,10 +101,6 @@ class ChatRequest(Strict):
     def conversation(self) -> Conversation:
         """What was said."""
         return Conversation(tuple(message.said() for message in self.messages))
-
-    def stops(self) -> tuple[str, ...]:
-        """The stop strings."""
-        return listed(self.stop)
 
 
 def parse_chat(body: bytes) -> ChatRequest:

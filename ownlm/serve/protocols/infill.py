@@ -23,7 +23,7 @@ from ownlm.serve.protocols.body import EDITOR_TEMPERATURE, parse
 from ownlm.serve.protocols.infill_answer import Clock, InfillJson, PropsJson, chosen, infill_json
 from ownlm.serve.protocols.infill_request import InfillRequest
 from ownlm.serve.protocols.openapi import documented
-from ownlm.serve.protocols.rendering import ChoiceText, event, stream, whole
+from ownlm.serve.protocols.rendering import Rendering, event, respond
 
 INFILL = "/infill"
 _EXPECTED = {"stop": "must be a list of texts, none of them empty"}
@@ -42,13 +42,10 @@ def infill_router(gateway: Gateway) -> APIRouter:
         caller = caller_of(request)
         asked = parse(InfillRequest, await read_body(request, gateway.config.max_body_mb), _EXPECTED)
         if asked.warm_up:
-            said = infill_json(gateway.model.name, Usage(), ChoiceText(0, finish="length"), Clock(arrived))
+            said = infill_json(gateway.model.name, Usage(), Piece(0, finish="length"), Clock(arrived))
             return JSONResponse(chosen(said, asked.response_fields))
         answer = gateway.answering.start(_call(asked, caller), arrived)
-        rendering = _Rendering(asked, answer, arrived)
-        if asked.stream:
-            return stream(gateway, answer, INFILL, rendering.piece, rendering.end)
-        return await whole(answer, request, rendering.whole, rendering.seen)
+        return await respond(gateway, request, _Rendering(asked, answer, arrived), streamed=bool(asked.stream))
 
     @router.get("/props", **documented("What the server is (llama.cpp).", answer=PropsJson))
     async def props(request: Request) -> Response:
@@ -66,38 +63,36 @@ def infill_router(gateway: Gateway) -> APIRouter:
     return router
 
 
-class _Rendering:
+class _Rendering(Rendering):
     """One answer in llama.cpp's JSON, whole or as events."""
 
     def __init__(self, asked: InfillRequest, answer: Answer, arrived: float) -> None:
-        self._asked, self._answer = asked, answer
-        self._clock = Clock(arrived)
-        self._choice = ChoiceText(0)
+        super().__init__(answer)
+        self._asked, self._clock = asked, Clock(arrived)
 
-    def seen(self, piece: Piece) -> None:
-        """A piece came."""
+    def add(self, piece: Piece) -> None:
+        """See `Rendering.add`; the answer tells when pieces came."""
         self._clock.tick()
+        super().add(piece)
 
-    def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
-        """The whole answer."""
-        return chosen(self._final(choices[0]), self._asked.response_fields)
+    def whole(self) -> dict[str, Any]:
+        """See `Rendering.whole`."""
+        return chosen(self._final(self.choices[0]), self._asked.response_fields)
 
     def piece(self, piece: Piece) -> bytes:
-        """The event of a piece of text."""
-        self._clock.tick()
-        self._choice.add(piece)
+        """See `Rendering.piece`."""
         if not piece.text:
             return b""
         shown = {"index": 0, "content": piece.text, "tokens": [], "stop": False, "id_slot": 0}
-        return event({**shown, "tokens_evaluated": self._answer.usage.prompt})
+        return event({**shown, "tokens_evaluated": self.answer.usage.prompt})
 
     def end(self) -> bytes:
         """The last event: everything but the text."""
-        return event(self._final(ChoiceText(0, finish=self._choice.finish)))
+        return event(self._final(Piece(0, finish=self.choices[0].finish)))
 
-    def _final(self, choice: ChoiceText) -> InfillJson:
-        cut = any(prompt.cut for prompt in self._answer.prompts)
-        return infill_json(self._answer.model.name, self._answer.usage, choice, self._clock, cut)
+    def _final(self, choice: Piece) -> InfillJson:
+        cut = any(prompt.cut for prompt in self.answer.prompts)
+        return infill_json(self.answer.model.name, self.answer.usage, choice, self._clock, cut)
 
 
 def _call(asked: InfillRequest, caller: Caller) -> Call:

@@ -9,7 +9,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from ownlm.serve.answering import Usage
-from ownlm.serve.protocols.rendering import ChoiceText
+from ownlm.serve.completion import Piece
 
 
 class TimingsJson(TypedDict):
@@ -88,7 +88,7 @@ class Clock:
         }
 
 
-def infill_json(name: str, usage: Usage, choice: ChoiceText, clock: Clock, cut: bool = False) -> InfillJson:
+def infill_json(name: str, usage: Usage, choice: Piece, clock: Clock, cut: bool = False) -> InfillJson:
     """The whole answer, or the last event of a stream. `cut`: the prompt did not fit."""
     return {
         "index": 0,

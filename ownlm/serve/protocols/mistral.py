@@ -18,7 +18,7 @@ from ownlm.serve.http import caller_of, read_body
 from ownlm.serve.protocols.body import EDITOR_TEMPERATURE, MOST_STOPS, Lenient, Stops, Temperature, listed, parse
 from ownlm.serve.protocols.openai_answer import Heading, UsageJson, usage_json
 from ownlm.serve.protocols.openapi import documented
-from ownlm.serve.protocols.rendering import DONE, ChoiceText, event, stream, whole
+from ownlm.serve.protocols.rendering import DONE, Rendering, event, respond
 
 FIM = "/v1/fim/completions"
 _EXPECTED = {"stop": f"must be a text or a list of at most {MOST_STOPS} texts, none of them empty"}
@@ -76,37 +76,33 @@ def mistral_router(gateway: Gateway) -> APIRouter:
         arrived = time.perf_counter()
         asked = parse(FimRequest, await read_body(request, gateway.config.max_body_mb), _EXPECTED)
         answer = gateway.answering.start(_call(asked, caller_of(request)), arrived)
-        rendering = _Rendering(asked, answer)
-        if asked.stream:
-            return stream(gateway, answer, FIM, rendering.piece, rendering.end)
-        return await whole(answer, request, rendering.whole)
+        return await respond(gateway, request, _Rendering(asked, answer), streamed=bool(asked.stream))
 
     return router
 
 
-class _Rendering:
+class _Rendering(Rendering):
     """One answer in Mistral's JSON, whole or as events. The end of a stream tells what it cost."""
 
     def __init__(self, asked: FimRequest, answer: Answer) -> None:
-        self._answer = answer
+        super().__init__(answer)
         kind = "chat.completion.chunk" if asked.stream else "chat.completion"
         self._heading = Heading(answer.id, answer.created, answer.model.name, kind)
-        self._finish: str | None = None
 
-    def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
-        """The whole answer."""
-        message = {"role": "assistant", "content": choices[0].text, "tool_calls": None, "prefix": False}
-        shown = {"index": 0, "message": message, "finish_reason": choices[0].finish}
-        return self._heading.answer([shown], usage=usage_json(self._answer.usage))
+    def whole(self) -> dict[str, Any]:
+        """See `Rendering.whole`."""
+        (choice,) = self.choices
+        message = {"role": "assistant", "content": choice.text, "tool_calls": None, "prefix": False}
+        shown = {"index": 0, "message": message, "finish_reason": choice.finish}
+        return self._heading.answer([shown], usage=usage_json(self.answer.usage))
 
     def piece(self, piece: Piece) -> bytes:
-        """The event of a piece of text."""
-        self._finish = piece.finish or self._finish
+        """See `Rendering.piece`."""
         return self._delta(piece.text, None) if piece.text else b""
 
     def end(self) -> bytes:
         """The event that ends the text, with what it cost."""
-        return self._delta("", self._finish, usage=usage_json(self._answer.usage)) + DONE
+        return self._delta("", self.choices[0].finish, usage=usage_json(self.answer.usage)) + DONE
 
     def _delta(self, text: str, finish: str | None, **more: Any) -> bytes:
         shown = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": finish}

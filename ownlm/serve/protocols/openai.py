@@ -8,29 +8,28 @@ Tabby asks at the same address; its bodies have `segments`, OpenAI's never (`own
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from ownlm.serve.answering import Answer
-from ownlm.serve.call import Call, Caller, CodeContext, CompletionOptions
+from ownlm.serve.call import Call, Caller, CodeContext
 from ownlm.serve.completion import Piece
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.http import caller_of, read_body
 from ownlm.serve.protocols.body import has_field
 from ownlm.serve.protocols.openai_answer import (
+    ChoiceJson,
     CompletionJson,
     Heading,
     ModelJson,
     ModelsJson,
     choice_json,
-    usage_json,
 )
 from ownlm.serve.protocols.openai_request import CompletionRequest, parse_completion
+from ownlm.serve.protocols.openai_shared import OpenAiRendering, options_of
 from ownlm.serve.protocols.openapi import documented
-from ownlm.serve.protocols.rendering import DONE, ChoiceText, event, stream, whole
+from ownlm.serve.protocols.rendering import respond
 from ownlm.serve.protocols.tabby import Tabby
 from ownlm.serve.protocols.tabby_answer import TabbyCompletionJson
 from ownlm.serve.protocols.tabby_request import TabbyRequest
@@ -58,10 +57,7 @@ def openai_router(gateway: Gateway, tabby: Tabby) -> APIRouter:
             return await tabby.complete(request, body, arrived)
         asked = parse_completion(body)
         answer = gateway.answering.start(_call(asked, caller_of(request)), arrived)
-        rendering = _Rendering(asked, answer)
-        if asked.stream:
-            return stream(gateway, answer, COMPLETIONS, rendering.piece, rendering.end)
-        return await whole(answer, request, rendering.whole)
+        return await respond(gateway, request, _Rendering(asked, answer), streamed=bool(asked.stream))
 
     @router.get("/v1/models", **documented("Models one may ask for.", answer=ModelsJson))
     async def models(request: Request) -> Response:
@@ -76,51 +72,26 @@ def openai_router(gateway: Gateway, tabby: Tabby) -> APIRouter:
     return router
 
 
-class _Rendering:
-    """One answer in OpenAI's JSON, whole or as events."""
+class _Rendering(OpenAiRendering):
+    """One answer to a completion."""
 
     def __init__(self, asked: CompletionRequest, answer: Answer) -> None:
-        self._answer = answer
-        self._heading = Heading(answer.id, answer.created, answer.model.name)
+        super().__init__(asked, answer, Heading(answer.id, answer.created, answer.model.name))
         self._logprobs = asked.logprobs is not None
-        self._with_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
 
-    def whole(self, choices: list[ChoiceText]) -> dict[str, Any]:
-        """The whole answer."""
-        shown = [self._choice(choice.index, choice) for choice in choices]
-        return self._heading.answer(shown, usage=usage_json(self._answer.usage))
-
-    def piece(self, piece: Piece) -> bytes:
-        """The event of a piece."""
-        usage: dict[str, Any] = {"usage": None} if self._with_usage else {}
-        return event(self._heading.answer([self._choice(piece.choice, piece)], **usage))
-
-    def end(self) -> bytes:
-        """What comes after the last piece."""
-        usage = event(self._heading.answer([], usage=usage_json(self._answer.usage))) if self._with_usage else b""
-        return usage + DONE
-
-    def _choice(self, index: int, said: Piece | ChoiceText) -> Any:
-        return choice_json(index, said.text, said.tokens if self._logprobs else None, said.finish)
+    def choice(self, choice: Piece) -> ChoiceJson:
+        """See `OpenAiRendering.choice`; a piece of one looks the same."""
+        return choice_json(choice.choice, choice.text, choice.tokens if self._logprobs else None, choice.finish)
 
 
 def _call(asked: CompletionRequest, caller: Caller) -> Call:
-    options = CompletionOptions(
-        temperature=1.0 if asked.temperature is None else asked.temperature,
-        top_p=1.0 if asked.top_p is None else asked.top_p,
-        top_k=asked.top_k or 0,
-        seed=asked.seed,
-        choices=asked.n or 1,
-        logprobs=asked.logprobs,
-        stop=asked.stops(),
-    )
     return Call(
         protocol="openai",
-        caller=replace(caller, user=caller.user or asked.user or ""),
+        caller=caller.called(asked.user),
         texts=tuple(
             CodeContext(text, asked.suffix or None) if isinstance(text, str) else text for text in asked.prompts()
         ),
-        options=options,
+        options=options_of(asked, asked.logprobs),
         model=asked.model,
         max_tokens=asked.max_tokens,
         fim_order=asked.fim_order,

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ownlm.serve.config import FimOrder
-from ownlm.serve.protocols.body import MOST_STOPS, Seed, Stops, Strict, Temperature, listed, parse
+from ownlm.serve.protocols.body import MOST_STOPS, Seed, Stops, Strict, Temperature, parse
 from ownlm.serve.protocols.errors import ApiError
 
 MOST_LOGPROBS = 20
@@ -93,10 +93,6 @@ class CompletionRequest(Strict):
         if isinstance(prompt[0], str):
             return list(prompt)
         return [tuple(ids) for ids in prompt]
-
-    def stops(self) -> tuple[str, ...]:
-        """The stop strings."""
-        return listed(self.stop)
 
 
 def parse_completion(body: bytes) -> CompletionRequest:

@@ -1,17 +1,17 @@
-"""What the answers of all protocols share: choices whose pieces are joined, whole answers, and streams of events."""
+"""How answers of all protocols are sent: pieces joined to choices, a whole answer, or a stream of events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ownlm.serve.answering import Answer
-from ownlm.serve.completion import Piece, ScoredToken
+from ownlm.serve.completion import Piece
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.http import EventStream
 from ownlm.serve.protocols.errors import ApiError, internal
@@ -23,86 +23,66 @@ DONE = b"data: [DONE]\n\n"
 """The last event of OpenAI's and Mistral's streams."""
 
 
-@dataclass
-class ChoiceText:
-    """Pieces of one choice, joined.
+class Rendering(ABC):
+    """One answer in a protocol's JSON.
 
     Attributes:
-        index: of the choice.
-        text: so far.
-        tokens: with their scores, where these were asked for.
-        finish: why it ended; None while it goes on.
+        answer: what is told.
+        choices: of the answer, each as far as it has come.
     """
 
-    index: int
-    text: str = ""
-    tokens: list[ScoredToken] = field(default_factory=list)
-    finish: str | None = None
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.choices = [Piece(index) for index in range(answer.choices)]
 
     def add(self, piece: Piece) -> None:
-        """The next piece."""
-        self.text += piece.text
-        self.tokens += piece.tokens
-        self.finish = piece.finish or self.finish
+        """The next piece; in a stream, before its event."""
+        self.choices[piece.choice].add(piece)
+
+    @abstractmethod
+    def whole(self) -> Any:
+        """The JSON of the whole answer."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """The event of a piece, b"" for none. A protocol without streams has neither this nor `end`."""
+        raise NotImplementedError
+
+    def end(self) -> bytes:
+        """Events after the last piece."""
+        raise NotImplementedError
 
 
-def unwatched(piece: Piece) -> None:
-    """Nobody wants to see the pieces."""
-
-
-async def whole(
-    answer: Answer,
-    request: Request,
-    render: Callable[[list[ChoiceText]], Any],
-    on_piece: Callable[[Piece], None] = unwatched,
-) -> Response:
-    """The whole answer as JSON, or nothing when the client leaves first.
-
-    Args:
-        answer: what is told.
-        request: whose client may leave.
-        render: the JSON of all choices.
-        on_piece: sees each piece when it comes.
-    """
-    choices = [ChoiceText(index) for index in range(answer.choices)]
-
-    def add(piece: Piece) -> None:
-        on_piece(piece)
-        choices[piece.choice].add(piece)
-
-    if not await answer.whole(request, add):
-        return Response(status_code=CLIENT_CLOSED_REQUEST)
-    return JSONResponse(render(choices))
-
-
-def stream(
-    gateway: Gateway,
-    answer: Answer,
-    path: str,
-    on_piece: Callable[[Piece], bytes],
-    on_end: Callable[[], bytes] = bytes,
-) -> EventStream:
-    """The answer as server-sent events. An error on the way is an event, for the status is long sent.
+async def respond(gateway: Gateway, request: Request, rendering: Rendering, *, streamed: bool = False) -> Response:
+    """The answer as its client wants it: server-sent events, or all at once when it is complete.
 
     Args:
         gateway: logs errors.
-        answer: what is told.
-        path: the address that was asked: errors are in its clients' shape.
-        on_piece: the event, or events, of a piece.
-        on_end: events after the last piece.
+        request: what is answered; its client may leave.
+        rendering: of the answer.
+        streamed: whether events are wanted.
     """
+    answer = rendering.answer
+    if streamed:
+        return EventStream(_events(gateway, request.scope["path"], rendering), answer.cancel, answer.ready)
+    if not await answer.whole(request, rendering.add):
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return JSONResponse(rendering.whole())
 
-    async def events() -> AsyncIterator[bytes]:
-        try:
-            async for pieces in answer.pieces():
-                yield b"".join(map(on_piece, pieces))
-            yield on_end()
-        except ApiError as refusal:
-            yield event(refusal.body(path))
-        except Exception as error:
-            yield event(internal(gateway.log_internal(error)).body(path))
 
-    return EventStream(events(), answer.cancel, answer.ready)
+async def _events(gateway: Gateway, path: str, rendering: Rendering) -> AsyncIterator[bytes]:
+    """An error on the way is an event, in the shape of the address that was asked: the status is long sent."""
+    try:
+        async for pieces in rendering.answer.pieces():
+            shown = b""
+            for piece in pieces:
+                rendering.add(piece)
+                shown += rendering.piece(piece)
+            yield shown
+        yield rendering.end()
+    except ApiError as refusal:
+        yield event(refusal.body(path))
+    except Exception as error:
+        yield event(internal(gateway.log_internal(error)).body(path))
 
 
 def event(value: Any) -> bytes:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -19,13 +18,14 @@ from starlette.responses import JSONResponse, Response
 
 from ownlm.errors import InputError, StorageError
 from ownlm.live.feedback.event import CompletionEvent
+from ownlm.serve.answering import Answer
 from ownlm.serve.call import Call, Caller, CompletionOptions
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.http import caller_of, read_body
 from ownlm.serve.protocols.body import EDITOR_TEMPERATURE, parse
 from ownlm.serve.protocols.errors import RETRY_AFTER_S, ApiError
 from ownlm.serve.protocols.openapi import documented
-from ownlm.serve.protocols.rendering import ChoiceText, whole
+from ownlm.serve.protocols.rendering import Rendering, respond
 from ownlm.serve.protocols.tabby_answer import TabbyCompletionJson, TabbyHealthJson, TabbySettingJson, health_json
 from ownlm.serve.protocols.tabby_request import TabbyEvent, TabbyRequest
 
@@ -52,12 +52,7 @@ class Tabby:
             ApiError: the body is not one, or the call is refused.
         """
         answer = self.gateway.answering.start(_call(parse(TabbyRequest, body), caller_of(request)), arrived)
-
-        def render(choices: list[ChoiceText]) -> TabbyCompletionJson:
-            self._remember(answer.id, choices[0].text)
-            return {"id": answer.id, "choices": [{"index": choice.index, "text": choice.text} for choice in choices]}
-
-        return await whole(answer, request, render)
+        return await respond(self.gateway, request, _Rendering(answer, self))
 
     async def event(self, told: TabbyEvent) -> None:
         """Keep an event; it is durable when this returns.
@@ -71,12 +66,26 @@ class Tabby:
         await run_in_threadpool(_store, self.gateway, told, accepted, time.time())
         self.gateway.metrics.events.labels(told.type).inc()
 
-    def _remember(self, number: str, text: str) -> None:
+    def remember(self, number: str, text: str) -> None:
+        """Note how long the first line of an answer is."""
         line = FIRST_LINE.match(text)
         assert line is not None  # it matches every text
         self._lines[number] = len(line[0])
         if len(self._lines) > LINES_KEPT:
             self._lines.popitem(last=False)
+
+
+class _Rendering(Rendering):
+    """One answer in Tabby's JSON. Its protocol has no streams."""
+
+    def __init__(self, answer: Answer, tabby: Tabby) -> None:
+        super().__init__(answer)
+        self._tabby = tabby
+
+    def whole(self) -> TabbyCompletionJson:
+        """See `Rendering.whole`."""
+        self._tabby.remember(self.answer.id, self.choices[0].text)
+        return {"id": self.answer.id, "choices": [{"index": one.choice, "text": one.text} for one in self.choices]}
 
 
 def tabby_router(tabby: Tabby) -> APIRouter:
@@ -107,7 +116,7 @@ def _call(asked: TabbyRequest, caller: Caller) -> Call:
     temperature = EDITOR_TEMPERATURE if asked.temperature is None else asked.temperature
     return Call(
         protocol="tabby",
-        caller=replace(caller, user=caller.user or asked.user or ""),
+        caller=caller.called(asked.user),
         texts=(asked.context(),),
         options=CompletionOptions(temperature=temperature, seed=asked.seed),
         tidy=True,

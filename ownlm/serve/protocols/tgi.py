@@ -23,7 +23,7 @@ from ownlm.serve.gateway import Gateway
 from ownlm.serve.http import caller_of, read_body
 from ownlm.serve.protocols.body import parse
 from ownlm.serve.protocols.openapi import documented
-from ownlm.serve.protocols.rendering import ChoiceText, event, stream, whole
+from ownlm.serve.protocols.rendering import Rendering, event, respond
 from ownlm.serve.protocols.tgi_request import DEFAULT_NEW_TOKENS, MOST_STOPS, GenerateRequest
 
 GENERATE, GENERATE_STREAM, EITHER = "/generate", "/generate_stream", "/tgi"
@@ -75,10 +75,8 @@ def tgi_router(gateway: Gateway) -> APIRouter:
         arrived = time.perf_counter()
         asked = parse(GenerateRequest, await read_body(request, gateway.config.max_body_mb), _EXPECTED)
         answer = gateway.answering.start(_call(asked, caller_of(request)), arrived)
-        rendering = _Rendering(asked, answer)
-        if path == GENERATE_STREAM or (path == EITHER and asked.stream):
-            return stream(gateway, answer, path, rendering.piece, rendering.end)
-        return await whole(answer, request, rendering.listed if path == EITHER else rendering.whole)
+        streamed = path == GENERATE_STREAM or (path == EITHER and bool(asked.stream))
+        return await respond(gateway, request, _Rendering(asked, answer, listed=path == EITHER), streamed=streamed)
 
     @router.post(GENERATE, **documented("Continue a text (TGI).", body=GenerateRequest, answer=GeneratedJson))
     async def generate(request: Request) -> Response:
@@ -106,34 +104,31 @@ def tgi_router(gateway: Gateway) -> APIRouter:
     return router
 
 
-class _Rendering:
-    """One answer in TGI's JSON, whole or as events."""
+class _Rendering(Rendering):
+    """One answer in TGI's JSON, whole or as events. `listed`: a whole one in a list, as POST /tgi gives it."""
 
-    def __init__(self, asked: GenerateRequest, answer: Answer) -> None:
-        self._asked, self._answer = asked, answer
-        self._choice = ChoiceText(0)
+    def __init__(self, asked: GenerateRequest, answer: Answer, *, listed: bool) -> None:
+        super().__init__(answer)
+        self._asked, self._listed = asked, listed
         self._events = 0
 
-    def whole(self, choices: list[ChoiceText]) -> GeneratedJson:
-        """The whole answer."""
-        shown: GeneratedJson = {"generated_text": self._full(choices[0].text)}
+    def whole(self) -> GeneratedJson | list[GeneratedJson]:
+        """See `Rendering.whole`."""
+        (choice,) = self.choices
+        shown: GeneratedJson = {"generated_text": self._full(choice.text)}
         if self._asked.asked.details:
-            shown["details"] = {**self._details(choices[0].finish), "prefill": [], "tokens": []}
-        return shown
-
-    def listed(self, choices: list[ChoiceText]) -> list[GeneratedJson]:
-        """The whole answer as POST /tgi gives it."""
-        return [self.whole(choices)]
+            shown["details"] = {**self._details(choice.finish), "prefill": [], "tokens": []}
+        return [shown] if self._listed else shown
 
     def piece(self, piece: Piece) -> bytes:
-        """The event of a piece of text."""
-        self._choice.add(piece)
+        """See `Rendering.piece`."""
         return self._event(piece.text, None, None) if piece.text else b""
 
     def end(self) -> bytes:
         """The last event: the text as a whole."""
-        details = {**self._details(self._choice.finish), "input_length": self._answer.usage.prompt}
-        return self._event("", self._full(self._choice.text), details)
+        (choice,) = self.choices
+        details = {**self._details(choice.finish), "input_length": self.answer.usage.prompt}
+        return self._event("", self._full(choice.text), details)
 
     def _event(self, text: str, full: str | None, details: dict[str, Any] | None) -> bytes:
         self._events += 1
@@ -147,7 +142,7 @@ class _Rendering:
     def _details(self, finish: str | None) -> DetailsJson:
         return {
             "finish_reason": _REASONS.get(finish or "", "eos_token"),
-            "generated_tokens": self._answer.usage.generated,
+            "generated_tokens": self.answer.usage.generated,
             "seed": self._asked.asked.seed,
         }
 

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from ownlm.serve.answering import Usage
 from ownlm.serve.completion import Piece, ScoredToken
 from ownlm.serve.protocols.openai_answer import Heading, choice_json, logprobs_json, usage_json
-from ownlm.serve.protocols.rendering import ChoiceText, event
+from ownlm.serve.protocols.rendering import event
 
 TOKEN = ScoredToken("ab", 3, -0.5, {"ab": -0.5, "c": -1.0})
 
 
 @given(st.lists(st.text(max_size=5), max_size=8))
 def test_a_whole_choice_is_its_pieces_joined(texts: list[str]) -> None:
-    choice = ChoiceText(2)
+    choice = Piece(2)
     for text in texts:
         choice.add(Piece(2, text, [TOKEN]))
     choice.add(Piece(2, finish="length"))
-    assert choice == ChoiceText(2, "".join(texts), [TOKEN] * len(texts), "length")
+    assert choice == Piece(2, "".join(texts), [TOKEN] * len(texts), "length")
     answer = choice_json(2, choice.text, choice.tokens, choice.finish)
     assert answer["logprobs"] is not None
     assert answer["logprobs"]["tokens"] == ["ab"] * len(texts)
