@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ownlm import __version__
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
@@ -24,6 +23,7 @@ from ownlm.exporting import export_model
 from ownlm.feeding_back import feedback
 from ownlm.rolling_out import rollout
 from ownlm.serving_commands import gateway
+from ownlm.terminal import Terminal
 
 app = typer.Typer(
     add_completion=False,
@@ -43,8 +43,8 @@ app.add_typer(gateway, name="serve")
 app.add_typer(rollout, name="rollout")
 app.add_typer(experiment, name="experiment")
 app.add_typer(feedback, name="feedback")
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Terminal()
+err = Terminal(stderr=True)
 
 RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings for this run, e.g. train.steps=200.")]

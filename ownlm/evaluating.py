@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home
+from ownlm.terminal import Terminal
 
 DEFAULT = "run"
 
@@ -28,8 +28,8 @@ class _ModelOrCommand(TyperGroup):
 
 
 evaluation = typer.Typer(cls=_ModelOrCommand, no_args_is_help=True, help="Measure a model by running what it writes.")
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Terminal()
+err = Terminal(stderr=True)
 
 
 @evaluation.callback()

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import InputError, RecipeError
 from ownlm.rolling_out import RegistryAt, StoreAt, Why, open_feedback_store, open_rollout
+from ownlm.terminal import Terminal
 
 if TYPE_CHECKING:
     from ownlm.live.experiments.observed import Arm
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ownlm.live.rollout.state import Experiment, RolloutState
 
 experiment = typer.Typer(no_args_is_help=True, help="Two versions of the model side by side, in use.")
-out = Console(highlight=False)
+out = Terminal()
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
 Name = Annotated[str, typer.Argument(help="Of the experiment.")]

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home
 from ownlm.errors import InputError, RecipeError, StorageError
+from ownlm.terminal import Terminal
 
 if TYPE_CHECKING:
     from ownlm.export.config import ExportConfig
     from ownlm.export.forms import Source
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Terminal()
+err = Terminal(stderr=True)
 
 
 class Form(StrEnum):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home
 from ownlm.errors import RecipeError
+from ownlm.terminal import Terminal
 
 if TYPE_CHECKING:
     from ownlm.live.feedback.report import Line, Report
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ownlm.serve.feedback import FeedbackConfig
 
 feedback = typer.Typer(no_args_is_help=True, help="What people did with completions.")
-out = Console(highlight=False)
+out = Terminal()
 
 StoreUrl = Annotated[
     str, typer.Option("--store", help="A SQLite file or postgresql://...; below the home folder if left out.")

@@ -27,6 +27,8 @@ from ownlm.web.page import Page
 
 TABLES = {"kept": {"clean": "kept"}, "rejected": {"clean": "rejected", "corpus": "rejected"}}
 _MOST_LANGUAGES = 12
+WIDEST = 160
+"""Columns that a document and its reasons take at most."""
 _STEERING = (*range(9), *range(10, 32), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _VISIBLE = dict.fromkeys(_STEERING, "\N{REPLACEMENT CHARACTER}")
 """Control characters and those that turn the direction of text (CVE-2021-42574)."""
@@ -172,7 +174,7 @@ def inspect(
             advice=" ".join(known) or None,
         )
     for sample in samples:
-        out.print(_beside(sample))
+        out.print(_beside(sample, min(out.width, WIDEST)))
     shown = Page(title, ", ".join(table.name for table in tables))
     shown.facts({"Shown": len(samples), "Rule": rule or "all", "Language": language or "all", "Seed": seed})
     for sample in samples:
@@ -204,9 +206,9 @@ def tables_of_run(store: Store, record: RunRecord, which: str) -> list[TableAt]:
     return found
 
 
-def _beside(sample: Sample) -> Table:
+def _beside(sample: Sample, width: int) -> Table:
     """Code on the left, what is known of it on the right; nothing in it can move the cursor."""
-    grid = Table(box=None, pad_edge=False, expand=True, show_header=True, header_style="bold")
+    grid = Table(box=None, pad_edge=False, width=width, show_header=True, header_style="bold")
     grid.add_column(Text(visible(sample.where)), ratio=3, overflow="fold")
     grid.add_column("", ratio=1, overflow="fold")
     code = Text()

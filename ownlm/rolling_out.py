@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home
+from ownlm.terminal import Terminal
 
 if TYPE_CHECKING:
     from ownlm.live.feedback.store import Store as FeedbackStore
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ownlm.live.rollout.state import Channel, RolloutState
 
 rollout = typer.Typer(no_args_is_help=True, help="Who gets which version of the model: channels, staged switches.")
-out = Console(highlight=False)
+out = Terminal()
 
 RegistryAt = Annotated[
     str | None,

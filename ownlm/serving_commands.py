@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
 from ownlm.arguments import DEFAULT_HOME, Home
 from ownlm.errors import RecipeError
+from ownlm.terminal import Terminal
 
 DEFAULT = "run"
 KEYS_FILE = "serve/keys.json"
@@ -36,7 +36,7 @@ class _RunOrCommand(TyperGroup):
 gateway = typer.Typer(cls=_RunOrCommand, help="Serve a model: completions for editors, playground, metrics.")
 keys = typer.Typer(no_args_is_help=True, help="API keys of a gateway: made, listed, rotated, revoked.")
 gateway.add_typer(keys, name="keys")
-out = Console(highlight=False)
+out = Terminal()
 
 KeysFile = Annotated[
     Path | None, typer.Option("--file", help=f"The file of keys; {KEYS_FILE} below the home folder if left out.")

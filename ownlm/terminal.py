@@ -1,0 +1,29 @@
+"""Where commands print: a terminal's lines are as wide as it is, those of a file or a pipe are never broken."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console, ConsoleDimensions
+
+UNBROKEN = 100_000
+"""Characters a line may have where there is no terminal to fit it to."""
+
+
+class Terminal(Console):
+    """rich's console without its 80 columns for what is no terminal; the variable COLUMNS holds everywhere.
+
+    Args:
+        stderr: print there instead of to standard output.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False)
+
+    @property
+    def size(self) -> ConsoleDimensions:  # type: ignore[misc]  # nobody sets the size of what is no terminal
+        """Columns and lines to fit text into."""
+        found = super().size
+        if self.is_terminal or "COLUMNS" in os.environ:
+            return found
+        return ConsoleDimensions(UNBROKEN, found.height)
