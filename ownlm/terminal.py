@@ -20,8 +20,8 @@ class Terminal(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False)
 
-    @property
-    def size(self) -> ConsoleDimensions:  # type: ignore[misc]  # nobody sets the size of what is no terminal
+    @property  # type: ignore[misc]  # without a setter: nobody sets the size of what is no terminal
+    def size(self) -> ConsoleDimensions:
         """Columns and lines to fit text into."""
         found = super().size
         if self.is_terminal or "COLUMNS" in os.environ:
