@@ -169,6 +169,8 @@ class Registry:
 def open_registry(where: str | Path) -> Registry:
     """The registry at a folder, a URL that fsspec knows, or a model of MLflow (`models:/NAME`).
 
+    Each reader opens its own: a log knows what is news by what was last read through it (`MlflowLog.seen`).
+
     Raises:
         RecipeError: the address holds credentials.
         DependencyError: a package is missing.
