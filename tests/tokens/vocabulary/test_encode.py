@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -299,3 +301,25 @@ def test_a_fastokens_with_other_ids_is_not_used(broken: str, digits: str, monkey
         encode = fast_encoder(made)
     text = "def f():\n    return 12345  # " + "ab" * 900 + "<|end_of_text|>"
     assert encode(text) == reference_encoder(made)(text)
+
+
+_MADE_AGAIN = """
+import sys
+import psutil
+from tokenizers import Tokenizer
+from ownlm.tokens.vocabulary.encode import fast_encoder
+
+text, size = sys.stdin.read(), lambda: psutil.Process().memory_info().rss
+for times in (8, 16):
+    before = size()
+    for _ in range(times):
+        fast_encoder(Tokenizer.from_str(text))("x")
+print(size() - before)
+"""
+
+
+def test_an_encoder_that_is_gone_leaves_no_memory_behind() -> None:
+    """A gateway makes one for every version it loads; `tokenizers` keeps words per thread (7 MB here, when it may)."""
+    text = tokenizer(1500, "single").to_str()
+    done = subprocess.run([sys.executable, "-c", _MADE_AGAIN], input=text, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 2e6
