@@ -191,6 +191,8 @@ def history(
         ]
         out.print_json(data=records)
         return
+    if not found:
+        out.print("Nothing was rolled out yet: ownlm rollout to everyone MODEL")
     for number, one in found:
         if isinstance(one, ArtifactError):
             out.print(Text(f"{number:>4}  damaged: {one.what}", style="red"), soft_wrap=True)
@@ -223,9 +225,14 @@ def watch(
     store = open_feedback_store(store_at, home)
     try:
         watching = Watch(open_rollout(registry_at, home), store)
+        if not once:
+            out.print(f"Looking every {every:g} s. Ctrl-C ends it.")
         while True:
-            for channel, why in watching.look():
+            taken_back = watching.look()
+            for channel, why in taken_back:
                 out.print(f"{channel} went back: {why}", markup=False, soft_wrap=True)
+            if once and not taken_back:
+                out.print("Nothing was taken back.")
             if once:
                 break
             time.sleep(every)

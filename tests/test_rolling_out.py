@@ -80,7 +80,7 @@ def test_guards_and_a_version_that_goes_back_by_itself(say, home):
     store.database.close()
     assert "everyone went back: errors: 80 of 80 requests" in say("watch", "--once")
     assert "guard  back everyone: second -> first" in say("history")
-    assert say("watch", "--once") == ""
+    assert say("watch", "--once") == "Nothing was taken back.\n"
 
 
 def test_a_damaged_registry_is_mended(say, home):

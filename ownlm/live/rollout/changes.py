@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ownlm.errors import RecipeError
 from ownlm.live.rollout.state import Channel, Experiment, GuardRails, ModelVersion, Plan, RolloutState, Stage
@@ -62,7 +62,16 @@ def switch(
     _check_idle(state, channel)
     _check_source(state, name, version)
     if old is not None and old.version == name and old.stage is None:
-        raise RecipeError(f"channel {channel!r} has version {name} already", where=channel, advice="nothing to do")
+        raise RecipeError(
+            f"channel {channel!r} has version {name} already", where=channel, advice="nothing needs to be done"
+        )
+    if old is not None and old.stage is not None and old.stage.version == name:
+        # The same switch again goes on from the one under way: who has the new version keeps it.
+        if percent == old.stage.percent:
+            advice = f"for more users: ownlm rollout percent NUMBER {channel}"
+            raise RecipeError(f"{percent:g} % of {channel!r} have {name} already", where=channel, advice=advice)
+        grown = grow(state, channel, percent, now=now)
+        return replace(grown, state=_known(grown.state, name, version), action=action)
     if percent < 100:
         if old is None:
             advice = "give it a version for everybody first: leave --percent out"
@@ -72,9 +81,9 @@ def switch(
         new = Channel(version=name, since=now)
     else:
         new = _moved(old, name, now)
-    added = state.model_copy(update={"versions": {**state.versions, name: version}})
-    shown = "" if old is None else old.version
-    return Change(_with(added, channel, new), action, channel, shown, _staged(name, percent))
+    return Change(
+        _with(_known(state, name, version), channel, new), action, channel, _shown(old), _staged(name, percent)
+    )
 
 
 def grow(state: RolloutState, channel: str, percent: float, *, now: float) -> Change:
@@ -122,7 +131,7 @@ def back(state: RolloutState, channel: str, *, now: float) -> Change:
         left = _staged(old.stage.version, old.stage.percent)
         return Change(_with(state, channel, new), "back", channel, left, old.version)
     if not old.past:
-        advice = "switch it to another version: ownlm rollout to"
+        advice = f"switch it to another version: ownlm rollout to {channel} MODEL"
         raise RecipeError("this channel never had another version", where=channel, advice=advice)
     _check_idle(state, channel)
     new = old.model_copy(update={"version": old.past[-1], "past": old.past[:-1], "since": now, "returned": True})
@@ -208,6 +217,10 @@ def _moved(old: Channel, version: str, now: float) -> Channel:
     return old.model_copy(update={"version": version, "stage": None, "past": past, "since": now, "returned": False})
 
 
+def _known(state: RolloutState, name: str, version: ModelVersion) -> RolloutState:
+    return state.model_copy(update={"versions": {**state.versions, name: version}})
+
+
 def _with(state: RolloutState, channel: str, new: Channel) -> RolloutState:
     return _trimmed(state.model_copy(update={"channels": {**state.channels, channel: new}}))
 
@@ -246,9 +259,16 @@ def _check_source(state: RolloutState, name: str, version: ModelVersion) -> None
 
 def _check_percent(percent: float) -> None:
     if not 0 < percent <= 100:
-        raise RecipeError(
-            "a percentage is above 0 and at most 100", where=f"{percent:g}", advice="to end a switch: back"
-        )
+        advice = "100 ends a switch, everybody has the new version; `ownlm rollout back` ends it, nobody has"
+        raise RecipeError("a percentage is above 0 and at most 100", where=f"{percent:g}", advice=advice)
+
+
+def _shown(channel: Channel | None) -> str:
+    """What a switch puts an end to: the one by parts that is under way, else what everybody has."""
+    if channel is None:
+        return ""
+    stage = channel.stage
+    return channel.version if stage is None else _staged(stage.version, stage.percent)
 
 
 def _staged(version: str, percent: float) -> str:

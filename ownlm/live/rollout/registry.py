@@ -106,7 +106,8 @@ class Registry:
         """
         before = self.read()
         if before.problem is None:
-            raise ArtifactError("nothing is damaged", where=self.log.where, advice="nothing to do")
+            advice = "nothing needs to be mended; `ownlm rollout show` says what holds"
+            raise ArtifactError("nothing is damaged", where=self.log.where, advice=advice)
         change = Change(before.state, "mend", "", f"revision {before.last}", f"revision {before.revision}")
         return self._append(before, change, why, who or operator())
 

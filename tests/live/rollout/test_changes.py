@@ -40,6 +40,27 @@ def test_a_switch_by_parts_grows_and_ends():
     assert (ended.version, ended.stage, ended.past) == ("v2", None, ("v1",))
 
 
+def test_the_same_switch_again_goes_on_from_the_one_under_way():
+    state = made(to("v1"), to("v2", percent=10))
+    change = changes.switch(
+        state, "everyone", "v2", ModelVersion(source="/models/v2", model="own"), now=5.0, salt="another", percent=30
+    )
+    stage = change.state.channels["everyone"].stage
+    assert stage is not None
+    assert (stage.percent, stage.salt, stage.since) == (30, "salt", 1.0), "who has it keeps it"
+    assert (change.action, change.before, change.after) == ("to", "v2 (10 %)", "v2 (30 %)")
+    with pytest.raises(RecipeError, match="10 % of 'everyone' have v2 already"):
+        to("v2", percent=10)(state, 5.0)
+    assert to("v2")(state, 5.0).state.channels["everyone"].version == "v2"
+
+
+def test_a_switch_says_which_switch_by_parts_it_ends():
+    state = made(to("v1"), to("v2", percent=10))
+    for step, after in ((to("v1"), "v1"), (to("v3", percent=5), "v3 (5 %)")):
+        change = step(state, 5.0)
+        assert (change.before, change.after) == ("v2 (10 %)", after)
+
+
 def test_back_ends_a_switch_by_parts_first():
     state = made(to("v1"), to("v2"), to("v3", percent=10))
     once = changes.back(state, "everyone", now=5.0)
