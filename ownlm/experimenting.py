@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 experiment = typer.Typer(no_args_is_help=True, help="Two versions of the model side by side, in use.")
 out = Terminal()
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
 Name = Annotated[str, typer.Argument(help="Of the experiment.")]
 
 
@@ -50,13 +49,13 @@ def start(
     from ownlm.live.experiments import planning
     from ownlm.live.rollout import changes
     from ownlm.live.rollout.bucket import new_salt
+    from ownlm.live.rollout.state import NAME, NAME_IN_WORDS
     from ownlm.pipeline.store import Store
     from ownlm.releasing import version_of
 
     name = name or f"{channel}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    if not NAME.fullmatch(name):
-        advice = "small letters, digits, - _ . (63 at most)"
-        raise RecipeError("this is no name for an experiment", where=f"--name {name}", advice=advice)
+    if not re.fullmatch(NAME, name):
+        raise RecipeError("this is no name for an experiment", where=f"--name {name}", advice=NAME_IN_WORDS)
     shares = shares_of(split)
     registry, store, salt = open_rollout(registry_at, home), Store(home), new_salt()
     state = registry.read().state
@@ -178,8 +177,9 @@ def print_report(found: Report) -> None:
 
 def _known(state: RolloutState, name: str) -> Experiment:
     if name not in state.experiments:
-        known = ", ".join(state.experiments) or "none"
-        raise RecipeError(f"there is no experiment {name!r}", where=name, advice=f"there are: {known}")
+        known = ", ".join(state.experiments)
+        advice = f"there are: {known}" if known else "there is none yet: ownlm experiment start A B --name NAME"
+        raise RecipeError(f"there is no experiment {name!r}", where=name, advice=advice)
     return state.experiments[name]
 
 

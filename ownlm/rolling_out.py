@@ -39,6 +39,7 @@ StoreAt = Annotated[
     str | None,
     typer.Option("--store", help="Feedback: a SQLite file or postgresql://...; below the home folder if left out."),
 ]
+_RAILS = {"errors": "--errors", "slow_s": "--p95-ms", "acceptance_drop": "--acceptance-drop", "watch_s": "--days"}
 
 
 @rollout.command("to")
@@ -66,6 +67,9 @@ def switch_to(
         lambda state, now: changes.switch(state, channel, name, version, now=now, salt=salt, percent=percent),
         why,
     )
+    if "://" in version.source:
+        said = "The address was not looked at: a gateway that cannot load it keeps what it has (/health says so)."
+        out.print(said, markup=False)
     if not version.evaluation:
         out.print("This version was not evaluated here: `--evaluation` names a report.", markup=False)
 
@@ -134,16 +138,24 @@ def set_guard(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Say when a new version is taken back by itself."""
+    from pydantic import ValidationError
+
+    from ownlm.errors import RecipeError
     from ownlm.live.rollout import changes
     from ownlm.live.rollout.state import GuardRails
 
-    guards = GuardRails(
-        errors=errors / 100 if errors else None,
-        slow_s=p95_ms / 1000 if p95_ms else None,
-        acceptance_drop=acceptance_drop / 100 if acceptance_drop >= 0 else None,
-        least=least,
-        watch_s=days * 86_400,
-    )
+    try:
+        guards = GuardRails(
+            errors=errors / 100 if errors else None,
+            slow_s=p95_ms / 1000 if p95_ms else None,
+            acceptance_drop=None if acceptance_drop < 0 else acceptance_drop / 100,
+            least=least,
+            watch_s=days * 86_400,
+        )
+    except ValidationError as error:
+        advice = "errors and acceptance are percentages below 100, p95 is in milliseconds; errors and p95 at 0 are off"
+        which = _RAILS[str(error.errors()[0]["loc"][0])]
+        raise RecipeError("this cannot be a limit", where=which, advice=advice) from None
     _change(open_rollout(registry_at, home), lambda state, now: changes.guard(state, channel, guards), why)
 
 

@@ -103,6 +103,10 @@ def test_a_damaged_registry_is_mended(say, home):
         (("back",), RecipeError),
         (("promote", "staff", "everyone"), RecipeError),
         (("watch", "--once"), InputError),
+        (("to", "Staff Channel", "models/first"), RecipeError),
+        (("guard", "everyone", "--errors", "100"), RecipeError),
+        (("guard", "everyone", "--p95-ms", "-3"), RecipeError),
+        (("guard", "everyone", "--acceptance-drop", "nan"), RecipeError),
     ],
 )
 def test_what_cannot_be_is_refused(say, words, error):

@@ -6,7 +6,17 @@ import re
 from dataclasses import dataclass, replace
 
 from ownlm.errors import RecipeError
-from ownlm.live.rollout.state import Channel, Experiment, GuardRails, ModelVersion, Plan, RolloutState, Stage
+from ownlm.live.rollout.state import (
+    NAME,
+    NAME_IN_WORDS,
+    Channel,
+    Experiment,
+    GuardRails,
+    ModelVersion,
+    Plan,
+    RolloutState,
+    Stage,
+)
 
 _MOST_PAST = 20
 _ARTIFACT = re.compile(r"export-[0-9a-f]{16}")
@@ -55,8 +65,11 @@ def switch(
         action: how it is called in the log.
 
     Raises:
-        RecipeError: the channel has this version, has an experiment, or has no version that the others could keep.
+        RecipeError: the channel has this version, has an experiment, or has no version that the others could keep; or
+            this cannot be a channel's name.
     """
+    if not re.fullmatch(NAME, channel):
+        raise RecipeError("this is no name for a channel", where=channel, advice=NAME_IN_WORDS)
     old = state.channels.get(channel)
     _check_percent(percent)
     _check_idle(state, channel)

@@ -10,7 +10,9 @@ CHANNELS = ("dev", "staff", "everyone")
 """Those there are by default; any other name makes one."""
 
 DEFAULT_CHANNEL = "everyone"
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.\-]{0,62}$")]
+NAME = r"^[a-z0-9][a-z0-9_.\-]{0,62}$"
+NAME_IN_WORDS = "small letters, digits, - _ . (63 at most), a letter or digit first"
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Part(BaseModel):
