@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError, DependencyError, RecipeError
 from ownlm.export.config import Quantization, refused_by_ctranslate2
@@ -32,6 +34,7 @@ def write_ctranslate2(
     vocabulary: Vocabulary,
     *,
     fill_in_the_middle: bool,
+    packed: Mapping[str, JsonValue] | None = None,
 ) -> Path:
     """Convert a Hugging Face folder into `out/ctranslate2`; returns it.
 
@@ -42,6 +45,7 @@ def write_ctranslate2(
         architecture: of the model.
         vocabulary: its own.
         fill_in_the_middle: the model was trained to fill in the middle.
+        packed: see `describe`.
 
     Raises:
         DependencyError: ctranslate2 or transformers is not installed.
@@ -65,7 +69,9 @@ def write_ctranslate2(
         folder.parent.mkdir(parents=True, exist_ok=True)
         TransformersConverter(str(huggingface)).convert(str(folder), quantization=quantization, force=True)
         shutil.copyfile(huggingface / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-        described = describe(architecture, vocabulary, quantization, fill_in_the_middle=fill_in_the_middle)
+        described = describe(
+            architecture, vocabulary, quantization, fill_in_the_middle=fill_in_the_middle, packed=packed
+        )
         write_description(folder, described)
     except OSError as error:
         if error.errno is None or isinstance(error, FileNotFoundError):

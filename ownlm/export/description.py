@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from ownlm.errors import StorageError
 from ownlm.model.config import Architecture
 from ownlm.tokens.vocabulary.load import Vocabulary
@@ -16,9 +18,23 @@ FORMAT = 1
 
 
 def describe(
-    architecture: Architecture, vocabulary: Vocabulary, quantization: str, *, fill_in_the_middle: bool
+    architecture: Architecture,
+    vocabulary: Vocabulary,
+    quantization: str,
+    *,
+    fill_in_the_middle: bool,
+    packed: Mapping[str, JsonValue] | None = None,
 ) -> dict[str, Any]:
-    """The content of ownlm.json."""
+    """The content of ownlm.json.
+
+    Args:
+        architecture: of the model.
+        vocabulary: its own.
+        quantization: how weights are stored.
+        fill_in_the_middle: the model was trained to fill in the middle.
+        packed: `pack` and `repository_names` of the shards it was trained on: prompts show other files as it has seen
+            them. None or empty for single documents.
+    """
     special = vocabulary.special
     named = special.names[: special.names.index("<|sentinel_0|>")]
     return {
@@ -33,6 +49,7 @@ def describe(
         "special_tokens": {name: index for index, name in enumerate(named)},
         "special_token_count": special.count,
         "vocabulary": {"size": vocabulary.size, "sha256": vocabulary.content},
+        **(packed or {}),
     }
 
 

@@ -8,10 +8,9 @@ our decoder ──► huggingface/ ──► transformers: greedy ids equal?
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from pydantic import JsonValue
 from ownlm.errors import ArtifactError
 from ownlm.export.config import ExportConfig
 from ownlm.export.ctranslate2 import ctranslate2_greedy, write_ctranslate2
-from ownlm.export.description import DESCRIPTION, describe, write_description
+from ownlm.export.description import describe, write_description
 from ownlm.export.gguf.proof import llamacpp_greedy
 from ownlm.export.gguf.write import FILE, write_gguf
 from ownlm.export.huggingface import quiet_transformers, transformers_greedy, write_huggingface
@@ -43,14 +42,13 @@ class Source:
         decoder: the trained model.
         vocabulary_dir: folder of its tokenizer.
         fill_in_the_middle: it was trained to fill in the middle.
-        packed: `pack` and `repository_names` of the shards it was trained on, for ownlm.json: prompts show other
-            files as it has seen them. Empty for single documents.
+        packed: how its training's documents were packed; see `describe`.
     """
 
     decoder: Decoder
     vocabulary_dir: Path
     fill_in_the_middle: bool
-    packed: dict[str, JsonValue] = field(default_factory=dict)
+    packed: Mapping[str, JsonValue] | None = None
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -86,19 +84,13 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
             task.advance()
     if not keep:
         shutil.rmtree(out / SCRATCH)
-    if source.packed:
-        written = [file for form in ("huggingface", *others) for file in (out / form).rglob(DESCRIPTION)]
-        for description in written:
-            said = json.loads(description.read_text(encoding="utf-8")) | source.packed
-            write_description(description.parent, said)
     return parities
 
 
 def _describe(source: Source, folder: Path) -> None:
     """ownlm.json in the Hugging Face folder: the torch engine serves it."""
-    said = describe(
-        source.decoder.architecture, source.vocabulary, "float32", fill_in_the_middle=source.fill_in_the_middle
-    )
+    fills, packed = source.fill_in_the_middle, source.packed
+    said = describe(source.decoder.architecture, source.vocabulary, "float32", fill_in_the_middle=fills, packed=packed)
     write_description(folder, said)
 
 
@@ -114,6 +106,7 @@ def _ctranslate2(
         architecture,
         vocabulary,
         fill_in_the_middle=source.fill_in_the_middle,
+        packed=source.packed,
     )
     written()
     return compare(source.decoder, vocabulary, ctranslate2_greedy(folder, vocabulary))
@@ -122,8 +115,8 @@ def _ctranslate2(
 def _gguf(source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]) -> Parity:
     assert config.gguf is not None
     architecture, vocabulary = source.decoder.architecture, source.vocabulary
-    stored, fills = config.gguf.quantization, source.fill_in_the_middle
-    folder = write_gguf(huggingface, out, stored, architecture, vocabulary, fill_in_the_middle=fills)
+    stored, fills, packed = config.gguf.quantization, source.fill_in_the_middle, source.packed
+    folder = write_gguf(huggingface, out, stored, architecture, vocabulary, fill_in_the_middle=fills, packed=packed)
     written()
     with llamacpp_greedy(folder / FILE, vocabulary) as go_on:
         return compare(source.decoder, vocabulary, go_on)
@@ -131,8 +124,9 @@ def _gguf(source: Source, config: ExportConfig, huggingface: Path, out: Path, wr
 
 def _triton(source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]) -> Parity:
     assert config.triton is not None
-    architecture, vocabulary, fills = source.decoder.architecture, source.vocabulary, source.fill_in_the_middle
-    folder = write_triton(huggingface, out, config.triton, architecture, vocabulary, fill_in_the_middle=fills)
+    architecture, vocabulary = source.decoder.architecture, source.vocabulary
+    settings, fills, packed = config.triton, source.fill_in_the_middle, source.packed
+    folder = write_triton(huggingface, out, settings, architecture, vocabulary, fill_in_the_middle=fills, packed=packed)
     written()
     return compare(source.decoder, vocabulary, ctranslate2_greedy(folder / WEIGHTS, vocabulary))
 

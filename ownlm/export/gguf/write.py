@@ -11,7 +11,10 @@ bytes.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError, DependencyError, RecipeError
 from ownlm.export.config import GgufType, refused_by_gguf
@@ -34,6 +37,7 @@ def write_gguf(
     vocabulary: Vocabulary,
     *,
     fill_in_the_middle: bool,
+    packed: Mapping[str, JsonValue] | None = None,
 ) -> Path:
     """Convert a Hugging Face folder that our export wrote into `out/gguf`; returns it.
 
@@ -44,6 +48,7 @@ def write_gguf(
         architecture: of the model.
         vocabulary: its own.
         fill_in_the_middle: the model was trained to fill in the middle.
+        packed: see `describe`.
 
     Raises:
         DependencyError: the gguf package is not installed.
@@ -55,7 +60,7 @@ def write_gguf(
     if reason is not None:
         raise RecipeError(reason, where="export.gguf", advice="leave gguf out of the recipe's export")
     folder = out / FOLDER
-    described = describe(architecture, vocabulary, stored, fill_in_the_middle=fill_in_the_middle)
+    described = describe(architecture, vocabulary, stored, fill_in_the_middle=fill_in_the_middle, packed=packed)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(huggingface, folder / FILE, stored, architecture, described["name"])

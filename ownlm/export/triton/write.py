@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from ownlm.errors import RecipeError
 from ownlm.export.config import TritonExport, refused_by_ctranslate2
@@ -60,6 +63,7 @@ def write_triton(
     vocabulary: Vocabulary,
     *,
     fill_in_the_middle: bool,
+    packed: Mapping[str, JsonValue] | None = None,
 ) -> Path:
     """Write `out/triton` from a Hugging Face folder that our export wrote; returns it.
 
@@ -81,6 +85,7 @@ def write_triton(
         architecture,
         vocabulary,
         fill_in_the_middle=fill_in_the_middle,
+        packed=packed,
     )
     try:
         for name in (TOKENIZER_FILE, DESCRIPTION):
