@@ -17,8 +17,8 @@ import numpy as np
 from ownlm.evaluate.config import BitsPerByte
 from ownlm.evaluate.documents import choose
 from ownlm.evaluate.rivals import Rival
-from ownlm.evaluate.scores.bootstrap import ratio_interval
 from ownlm.pipeline.progress import Progress
+from ownlm.statistics.bootstrap import ratio_interval
 from ownlm.tokens.shards.reader import ShardReader
 
 

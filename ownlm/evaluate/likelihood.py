@@ -28,9 +28,9 @@ from ownlm.errors import EvaluationError
 from ownlm.evaluate.hash_order import hash_order
 from ownlm.evaluate.likelihood_settings import LikelihoodSettings
 from ownlm.evaluate.models.base import Model
-from ownlm.evaluate.scores.bootstrap import mean_interval, ratio_interval
 from ownlm.evaluate.suites.base import Problem, Suite
 from ownlm.pipeline.progress import Task
+from ownlm.statistics.bootstrap import mean_interval, ratio_interval
 
 KINDS = ("others", "mutations")
 _PLACE = re.compile(r"[A-Za-z_]\w*|\d+|[<>=!]=|&&|\|\||[-+*/<>]")

@@ -14,9 +14,9 @@ from ownlm.evaluate.company.prompts import Prompts
 from ownlm.evaluate.company.question import Question
 from ownlm.evaluate.hash_order import hash_order
 from ownlm.evaluate.rivals import Rival
-from ownlm.evaluate.scores.bootstrap import ratio_interval
-from ownlm.evaluate.scores.proportion import wilson_interval
 from ownlm.pipeline.progress import Progress
+from ownlm.statistics.bootstrap import ratio_interval
+from ownlm.statistics.proportion import wilson_interval
 
 BOOTSTRAP_SEED = 0
 

@@ -25,8 +25,8 @@ from ownlm.evaluate.company.regions import questions_in
 from ownlm.evaluate.company.tests_run import TestRun, run_tests
 from ownlm.evaluate.hash_order import hash_order
 from ownlm.evaluate.sandbox.program import Sandbox
-from ownlm.evaluate.scores.proportion import wilson_interval
 from ownlm.pipeline.progress import Progress
+from ownlm.statistics.proportion import wilson_interval
 from ownlm.tokens.shards.reader import DocumentSpan
 
 Ask = Callable[[Sequence[Question]], Mapping[str, Sequence[Answer]]]

@@ -1,1 +1,1 @@
-"""Scores, how sure they are, and which of two is better. Pure functions, no files; one thing a file."""
+"""Scores, and which of two is better. Pure functions, no files; one thing a file."""

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from ownlm.errors import EvaluationError
-from ownlm.evaluate.scores.bootstrap import resampled_means
 from ownlm.evaluate.scores.mcnemar import mcnemar
+from ownlm.statistics.bootstrap import percentile_interval, resampled_means
 
 LEVEL = 0.05
 """Differences at least as likely by chance as this are not called differences."""
@@ -99,7 +97,7 @@ def compare(a: Mapping[str, tuple[int, int]], b: Mapping[str, tuple[int, int]], 
     differences = [right - left for left, right in shares]
     only_a, only_b = sum(one < 0 for one in differences), sum(one > 0 for one in differences)
     drawn = resampled_means(differences, seed, RESAMPLES)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = percentile_interval(drawn)
     once = all(one[name][0] == 1 for one in (a, b) for name in shared)
     # One draw more, the differences themselves: p is never 0, which no number of draws could show.
     below, above = int((drawn <= 0).sum()) + 1, int((drawn >= 0).sum()) + 1
@@ -109,8 +107,8 @@ def compare(a: Mapping[str, tuple[int, int]], b: Mapping[str, tuple[int, int]], 
         pass_b=sum(right for _, right in shares) / len(shared),
         only_a=only_a,
         only_b=only_b,
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         p=mcnemar(only_a, only_b) if once else min(1.0, 2 * min(below, above) / (RESAMPLES + 1)),
         test="mcnemar" if once else "bootstrap",
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ownlm.evaluate.runners.base import Status
-from ownlm.evaluate.scores.bootstrap import mean_interval
 from ownlm.evaluate.scores.pass_at_k import pass_at_k
-from ownlm.evaluate.scores.proportion import wilson_interval
+from ownlm.statistics.bootstrap import mean_interval
+from ownlm.statistics.proportion import wilson_interval
 
 DIGITS = 6
 

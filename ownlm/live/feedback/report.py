@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from ownlm.evaluate.scores.bootstrap import RESAMPLES
-from ownlm.evaluate.scores.proportion import wilson_interval
 from ownlm.live.feedback.facts import read
 from ownlm.live.feedback.schema import HORIZONS
 from ownlm.live.feedback.store import Store
 from ownlm.live.feedback.sums import Dimension, OriginDimension, Sums
+from ownlm.statistics.bootstrap import cluster_interval
+from ownlm.statistics.proportion import wilson_interval
 
 FEWEST_USERS = 10
 """With fewer the interval is Wilson's."""
 SHARES = {"p50": 0.5, "p95": 0.95}
-_AT_ONCE = 100
 
 Interval = tuple[float, float]
 
@@ -134,26 +131,6 @@ def line_of(name: str, users: Mapping[str, Sums], total: Sums, seed: int) -> Lin
     if (nobody := shown.get("")) is not None:  # each by itself
         clusters += [(1, 1)] * nobody.accepted + [(0, 1)] * (nobody.shown - nobody.accepted)
     return Line(name, total, known, cluster_interval(clusters, seed))
-
-
-def cluster_interval(clusters: Sequence[tuple[int, int]], seed: int) -> Interval:
-    """The 95 % percentile interval of sum(successes) / sum(trials), drawing whole clusters.
-
-    Equal clusters are one column of a multinomial draw, as in `resampled_means`.
-
-    Args:
-        clusters: (successes, trials) each, in any order; trials are positive.
-        seed: of the draws.
-    """
-    different, counts = np.unique(np.asarray(clusters, dtype=np.float64), axis=0, return_counts=True)
-    generator = np.random.default_rng(seed)
-    ratios = []
-    for _ in range(0, RESAMPLES, _AT_ONCE):
-        drawn = generator.multinomial(len(clusters), counts / len(clusters), _AT_ONCE)
-        successes, trials = (drawn @ different).T
-        ratios.append(successes / trials)
-    low, high = np.quantile(np.concatenate(ratios), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html.parser
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ownlm.evaluate.scores.proportion import wilson_interval
 from ownlm.live.feedback import report_page
 from ownlm.live.feedback.event import CompletionEvent, ServedCompletion
 from ownlm.live.feedback.latency import bucket_of
 from ownlm.live.feedback.query import DIMENSIONS, Dimension, Sums, sums
-from ownlm.live.feedback.report import RESAMPLES, cluster_interval, report
+from ownlm.live.feedback.report import report
 from ownlm.live.feedback.rows import completion_row, event_row
 from ownlm.live.feedback.sqlite import SqliteDatabase
 from ownlm.live.feedback.store import Store
+from ownlm.statistics.proportion import wilson_interval
 from tests.live.feedback.made import IDENTITY, NOON, event, served
 
 HORIZONS = (30, 120, 300)
@@ -208,40 +207,6 @@ def test_an_empty_store_has_an_empty_report(store: Store) -> None:
 def test_an_unknown_dimension(store: Store) -> None:
     with pytest.raises(ValueError, match="colour"):
         sums(store, ("colour",))  # type: ignore[arg-type]
-
-
-def naive_cluster_interval(clusters: Sequence[tuple[int, int]], seed: int) -> tuple[float, float]:
-    """Whole clusters drawn again, one resample after the other."""
-    rng = np.random.default_rng(seed)
-    ratios = []
-    for _ in range(4 * RESAMPLES):
-        drawn = [clusters[place] for place in rng.integers(0, len(clusters), len(clusters))]
-        ratios.append(sum(a for a, _ in drawn) / sum(b for _, b in drawn))
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def test_the_cluster_interval_is_that_of_drawing_clusters() -> None:
-    rng = np.random.default_rng(1)
-    clusters = [(int(rng.binomial(n, rng.beta(2, 5))), int(n)) for n in rng.integers(1, 60, 40)]
-    found, slow = cluster_interval(clusters, 0), naive_cluster_interval(clusters, 0)
-    assert found == pytest.approx(slow, abs=0.01)
-    assert cluster_interval(clusters[::-1], 0) == found
-
-
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Of users with very different rates; Wilson's, which takes looks as independent, does not."""
-    rng = np.random.default_rng(2)
-    hits: Counter[str] = Counter()
-    for seed in range(100):
-        rates, trials = rng.beta(2, 5, 60), rng.integers(20, 80, 60)
-        clusters = [(int(rng.binomial(n, p)), int(n)) for p, n in zip(rates, trials, strict=True)]
-        low, high = cluster_interval(clusters, seed)
-        wilson = wilson_interval(sum(a for a, _ in clusters), sum(b for _, b in clusters))
-        hits["clusters"] += low <= 2 / 7 <= high
-        hits["wilson"] += wilson[0] <= 2 / 7 <= wilson[1]
-    assert hits["clusters"] >= 90
-    assert hits["wilson"] < 75
 
 
 class _Texts(html.parser.HTMLParser):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ownlm.evaluate.scores.proportion import wilson_interval
+from ownlm.statistics.proportion import wilson_interval
 
 
 def test_wilson_against_the_published_values() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ownlm.evaluate.scores.bootstrap import mean_interval, ratio_interval, resampled_means
+from ownlm.statistics.bootstrap import RESAMPLES, cluster_interval, mean_interval, ratio_interval, resampled_means
+from ownlm.statistics.proportion import wilson_interval
 
 
 def test_bootstrap_surrounds_the_ratio_and_repeats() -> None:
@@ -53,3 +56,37 @@ def test_the_interval_of_a_mean_lies_within_the_values_and_repeats(values: list[
 def test_a_mean_needs_values() -> None:
     with pytest.raises(ValueError, match="at least one"):
         mean_interval([], seed=0)
+
+
+def naive_cluster_interval(clusters: Sequence[tuple[int, int]], seed: int) -> tuple[float, float]:
+    """Whole clusters drawn again, one resample after the other."""
+    rng = np.random.default_rng(seed)
+    ratios = []
+    for _ in range(4 * RESAMPLES):
+        drawn = [clusters[place] for place in rng.integers(0, len(clusters), len(clusters))]
+        ratios.append(sum(a for a, _ in drawn) / sum(b for _, b in drawn))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def test_the_cluster_interval_is_that_of_drawing_clusters() -> None:
+    rng = np.random.default_rng(1)
+    clusters = [(int(rng.binomial(n, rng.beta(2, 5))), int(n)) for n in rng.integers(1, 60, 40)]
+    found, slow = cluster_interval(clusters, 0), naive_cluster_interval(clusters, 0)
+    assert found == pytest.approx(slow, abs=0.01)
+    assert cluster_interval(clusters[::-1], 0) == found
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """Of users with very different rates; Wilson's, which takes looks as independent, does not."""
+    rng = np.random.default_rng(2)
+    hits: Counter[str] = Counter()
+    for seed in range(100):
+        rates, trials = rng.beta(2, 5, 60), rng.integers(20, 80, 60)
+        clusters = [(int(rng.binomial(n, p)), int(n)) for p, n in zip(rates, trials, strict=True)]
+        low, high = cluster_interval(clusters, seed)
+        wilson = wilson_interval(sum(a for a, _ in clusters), sum(b for _, b in clusters))
+        hits["clusters"] += low <= 2 / 7 <= high
+        hits["wilson"] += wilson[0] <= 2 / 7 <= wilson[1]
+    assert hits["clusters"] >= 90
+    assert hits["wilson"] < 75
