@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from ownlm.errors import InputError, RecipeError
 from ownlm.experimenting import experiment, shares_of
@@ -16,6 +15,7 @@ from ownlm.live.feedback.event import Origin
 from ownlm.live.rollout.registry import open_registry
 from tests.live.lived import Did, live, new_store
 from tests.live.rollout.made import to
+from tests.saying import saying
 
 
 @pytest.fixture
@@ -25,17 +25,8 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def say(home, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(experiment, [*words, "--home", str(home)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
+def say(home):
+    return saying(experiment, home)
 
 
 def test_the_life_of_an_experiment(say, home):

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from ownlm.errors import ArtifactError, InputError, RecipeError
 from ownlm.live.feedback.event import Origin
@@ -18,6 +17,7 @@ from ownlm.pipeline.store import Store
 from ownlm.releasing import version_of
 from ownlm.rolling_out import rollout
 from tests.live.lived import Did, live
+from tests.saying import saying
 
 
 @pytest.fixture
@@ -32,18 +32,8 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def say(home, monkeypatch):
-    """Give a command; its output. Errors come as they are."""
     monkeypatch.chdir(home.parent)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(rollout, [*words, "--home", str(home)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
+    return saying(rollout, home)
 
 
 def test_the_life_of_a_channel(say, home):

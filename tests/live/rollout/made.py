@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ownlm.live.rollout import changes
 from ownlm.live.rollout.changes import Change
+from ownlm.live.rollout.registry import Registry
 from ownlm.live.rollout.state import ModelVersion, Plan, RolloutState
 
 
@@ -29,3 +30,17 @@ def start(
     return lambda state, now: changes.start(
         state, name, channel, arms, share_b=share_b, plan=Plan(), now=now, salt=f"salt-{name}"
     )
+
+
+def overtaken(registry: Registry, other: Registry) -> list[set[str]]:
+    """Change dev while somebody else, between reading and writing, changes staff; the channels each try saw."""
+    seen: list[set[str]] = []
+
+    def slow(state: RolloutState, now: float) -> Change:
+        seen.append(set(state.channels))
+        if len(seen) == 1:
+            other.change(to("v2", channel="staff"), why="faster")
+        return to("v3", channel="dev")(state, now)
+
+    registry.change(slow, why="slower")
+    return seen

@@ -7,7 +7,7 @@ import pytest
 from ownlm.errors import BusyError, RecipeError
 from ownlm.live.rollout.mlflow import MlflowLog, MlflowRegistry
 from ownlm.live.rollout.registry import open_registry
-from tests.live.rollout.made import start, to
+from tests.live.rollout.made import overtaken, start, to
 
 KEY = "ab" * 32
 pytestmark = [
@@ -85,16 +85,7 @@ def test_an_alias_that_was_moved_by_hand_wins(name):
 def test_of_two_changes_from_one_state_the_first_wins_for_everybody(name):
     one, two = MlflowRegistry(name), MlflowRegistry(name)
     one.change(to("v1"), why="")
-    seen = []
-
-    def slow(state, now):
-        seen.append(set(state.channels))
-        if len(seen) == 1:
-            two.change(to("v2", channel="staff"), why="faster")
-        return to("v3", channel="dev")(state, now)
-
-    one.change(slow, why="slower")
-    assert seen == [{"everyone"}, {"everyone", "staff"}]
+    assert overtaken(one, two) == [{"everyone"}, {"everyone", "staff"}]
     for registry in (one, two):
         assert set(registry.read().state.channels) == {"everyone", "staff", "dev"}
         assert [record.why for _, record in registry.history()] == ["slower", "faster", ""], "the void one is left out"

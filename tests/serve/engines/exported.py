@@ -5,7 +5,9 @@ Its weights are random, so its choices are far from ties; it writes whole charac
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -78,3 +80,9 @@ def tokens_of(engine: Engine, asked: GenerationRequest) -> list[list[int]]:
     """Each choice's tokens, those that ended it included."""
     steps = steps_of(engine, asked)
     return [[step.token for step in steps if step.choice == choice] for choice in range(asked.choices)]
+
+
+def tokens_at_once(engine: Engine, asked: Sequence[GenerationRequest]) -> list[list[list[int]]]:
+    """What each of several threads gets that ask at the same time."""
+    with ThreadPoolExecutor(len(asked)) as threads:
+        return list(threads.map(partial(tokens_of, engine), asked))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from ownlm.serve.model import load_model
 from ownlm.serve.server import running_server
 from ownlm.tokens.vocabulary.load import Vocabulary
 from tests.evaluate.models import TINY, tiny
-from tests.serve.engines.exported import exported, prompts, request, steps_of, tokens_of, vocabulary
+from tests.serve.engines.exported import exported, prompts, request, steps_of, tokens_at_once, tokens_of, vocabulary
 from tests.tokens.corpora import small
 
 pytest.importorskip("xllamacpp", reason="llama.cpp is not here: pip install xllamacpp")
@@ -115,17 +114,8 @@ def test_cancelled_before_anything_came_nothing_is_given(engine: LlamaCppEngine)
 
 
 def test_many_threads_at_once(engine: LlamaCppEngine, embedded: Ctranslate2Engine) -> None:
-    found: dict[int, list[list[int]]] = {}
-
-    def ask(place: int) -> None:
-        found[place] = tokens_of(engine, request(prompts()[place]))
-
-    threads = [threading.Thread(target=ask, args=(place,)) for place in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {place: tokens_of(embedded, request(prompts()[place])) for place in range(6)}
+    asked = [request(prompt) for prompt in prompts()[:6]]
+    assert tokens_at_once(engine, asked) == [tokens_of(embedded, one) for one in asked]
 
 
 def test_it_serves_an_export(url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +21,7 @@ from ownlm.serve.engines.open import open_engine
 from ownlm.serve.engines.triton import TritonEngine
 from ownlm.serve.model import load_model
 from tests.evaluate.models import TINY
-from tests.serve.engines.exported import exported, prompts, request, steps_of, tokens_of, vocabulary
+from tests.serve.engines.exported import exported, prompts, request, steps_of, tokens_at_once, tokens_of, vocabulary
 from tests.serve.engines.triton_server import require_triton, running_triton
 
 pytestmark = pytest.mark.slow  # the real server starts twice
@@ -116,17 +115,8 @@ def test_cancelling_reaches_the_model(engine: TritonEngine, repository: Path, tm
 
 
 def test_many_threads_at_once(engine: TritonEngine, embedded: Ctranslate2Engine) -> None:
-    found: dict[int, list[list[int]]] = {}
-
-    def ask(place: int) -> None:
-        found[place] = tokens_of(engine, request(prompts()[place]))
-
-    threads = [threading.Thread(target=ask, args=(place,)) for place in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {place: tokens_of(embedded, request(prompts()[place])) for place in range(6)}
+    asked = [request(prompt) for prompt in prompts()[:6]]
+    assert tokens_at_once(engine, asked) == [tokens_of(embedded, one) for one in asked]
 
 
 def test_the_model_refuses_what_cannot_be_and_goes_on(engine: TritonEngine) -> None:
