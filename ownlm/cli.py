@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ownlm import __version__
-from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
+from ownlm.arguments import DEFAULT_HOME, AsJson, Home, Overrides, PageFolder, RecipePath, Sources
 from ownlm.errors import OwnlmError, RecipeError, StorageError
 from ownlm.evaluating import evaluation
 from ownlm.experimenting import experiment
@@ -23,7 +23,10 @@ from ownlm.exporting import export_model
 from ownlm.feeding_back import feedback
 from ownlm.rolling_out import rollout
 from ownlm.serving_commands import gateway
+from ownlm.shards_commands import shards
 from ownlm.terminal import Terminal
+from ownlm.training_commands import training
+from ownlm.vocabulary_commands import vocab
 
 app = typer.Typer(
     add_completion=False,
@@ -31,11 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train your own code model: raw source code in, a served completion model out.",
 )
-shards = typer.Typer(no_args_is_help=True, help="Look into a run's shards.")
 app.add_typer(shards, name="shards")
-vocab = typer.Typer(no_args_is_help=True, help="Choose a vocabulary.")
 app.add_typer(vocab, name="vocab")
-training = typer.Typer(no_args_is_help=True, help="Look into a training run, or take part in one.")
 app.add_typer(training, name="train")
 app.add_typer(evaluation, name="eval")
 app.command("export")(export_model)
@@ -46,14 +46,6 @@ app.add_typer(feedback, name="feedback")
 out = Terminal()
 err = Terminal(stderr=True)
 
-RecipePath = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="Settings for this run, e.g. train.steps=200.")]
-Sources = Annotated[list[Path] | None, typer.Option("--source", help="Train on this folder instead (repeatable).")]
-TrainedOf = Annotated[Path, typer.Argument(metavar="RECIPE|FOLDER", help="A recipe, or a train artifact's folder.")]
-TrainedStep = Annotated[int, typer.Option("--step", help="The training step, from 1, as in the training log.")]
-Checkpoint = Annotated[
-    str | None, typer.Option(help="Folder or URL (.../step-N) to start from; the nearest that is found if left out.")
-]
 INTERRUPTED = 130
 
 
@@ -218,164 +210,6 @@ def inspect(
     )
 
 
-@vocab.command()
-def sweep(
-    recipe: RecipePath,
-    sizes: Annotated[str, typer.Argument(help="Tokens, e.g. 8k,16k,32k; k is 1024.")],
-    overrides: Overrides = None,
-    source: Sources = None,
-    folder: PageFolder = None,
-    as_json: AsJson = False,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Compare vocabularies of several sizes, learned from a run's corpus: tokens, and compute, a byte of code."""
-    from ownlm import sweeping, sweeping_page
-    from ownlm.pipeline.progress import progress_for
-    from ownlm.pipeline.store import Store
-    from ownlm.recipe.load import load_recipe
-
-    loaded = load_recipe(recipe, overrides or (), source or ())
-    asked, store = sweeping.sizes_of(sizes, loaded.vocabulary.reserved), Store(home)
-    compared = sweeping.compare(loaded, store, asked, progress_for(err if as_json else out), f"ownlm run {recipe}")
-    page = sweeping_page.write(compared, folder or store.home / "vocab" / loaded.name)
-    if as_json:
-        sweeping.print_json(out, compared)
-    else:
-        sweeping.print_comparison(out, compared)
-        out.print(f"page  {page}", markup=False, soft_wrap=True)
-
-
-@training.command()
-def join(
-    job: Annotated[Path, typer.Argument(help="scratch/job.json of the train stage, on a disk all machines share.")],
-    rendezvous: Annotated[str, typer.Option(help="HOST:PORT of the machine that runs the recipe.")],
-) -> None:
-    """Take part with this machine in a training that `ownlm run` started on another one."""
-    from ownlm.train.parallel import launch
-
-    launch.join(job, rendezvous)
-
-
-@training.command()
-def replay(
-    run_of: TrainedOf,
-    step: TrainedStep,
-    overrides: Overrides = None,
-    checkpoint: Checkpoint = None,
-    as_json: AsJson = False,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Do one training step again, from the nearest checkpoint, and compare it with the log bit by bit."""
-    from ownlm import replaying
-    from ownlm.pipeline.progress import progress_for
-    from ownlm.pipeline.store import Store
-
-    store = Store(home)
-    run = replaying.find_run(store, run_of, overrides or ())
-    done = replaying.replay_step(store, run, step, progress_for(err if as_json else out), checkpoint=checkpoint)
-    if as_json:
-        replaying.print_json(out, replaying.replayed_json(done))
-    else:
-        replaying.print_replayed(out, done)
-
-
-@training.command()
-def blame(
-    run_of: TrainedOf,
-    step: TrainedStep,
-    overrides: Overrides = None,
-    checkpoint: Checkpoint = None,
-    documents: Annotated[int, typer.Option("-n", min=1, max=1000, help="Documents to look into closely.")] = 12,
-    as_json: AsJson = False,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Rank the documents of a training step by what they did to its loss and gradient."""
-    from ownlm import replaying
-    from ownlm.pipeline.progress import progress_for
-    from ownlm.pipeline.store import Store
-
-    store = Store(home)
-    run = replaying.find_run(store, run_of, overrides or ())
-    shown = progress_for(err if as_json else out)
-    done = replaying.replay_step(store, run, step, shown, checkpoint=checkpoint, blame=documents)
-    assert done.folder is not None
-    if as_json:
-        replaying.print_json(out, replaying.replayed_json(done) | replaying.read_incident(done.folder))
-    else:
-        replaying.print_replayed(out, done)
-        replaying.print_blamed(out, done.folder)
-
-
-@training.command()
-def incidents(
-    run_of: TrainedOf,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """List the steps of a training run that stood out, what was done, and where their pages are."""
-    from ownlm import replaying
-    from ownlm.pipeline.store import Store
-
-    run = replaying.find_run(Store(home), run_of, overrides or ())
-    if as_json:
-        replaying.print_json(out, replaying.incidents_json(run))
-    else:
-        replaying.print_incidents(out, run)
-
-
-@training.command()
-def watch(
-    run_of: Annotated[
-        Path, typer.Argument(metavar="RECIPE|FOLDER", help="Whose training; or the folder of its metrics.jsonl.")
-    ],
-    overrides: Overrides = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 picks a free one.")] = 0,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Follow a training in the browser: running, finished, or killed. Ctrl-C ends the page, not the training."""
-    from ownlm import watching
-    from ownlm.pipeline.store import Store
-
-    watching.watch(out, Store(home), run_of, overrides or (), port)
-
-
-@training.command("sweep")
-def sweep_rates(
-    recipe: RecipePath,
-    overrides: Overrides = None,
-    source: Sources = None,
-    lrs: Annotated[str, typer.Option(help="Peak learning rates.")] = "1e-3,2e-3,4e-3,8e-3,1.6e-2",
-    proxy_size: Annotated[str, typer.Option(help="The named size whose width the proxy has.")] = "1m",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each proxy.")] = 200,
-    seeds: Annotated[int, typer.Option(min=1, max=64, help="Proxies at each rate.")] = 2,
-    folder: PageFolder = None,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Find a learning rate on narrow proxies of the recipe's model, and carry it over to its width by muP."""
-    from ownlm import rate_sweep, rate_sweep_page
-    from ownlm.pipeline.progress import progress_for
-    from ownlm.pipeline.store import Store
-    from ownlm.plan import usable_cores
-    from ownlm.recipe.load import load_recipe
-
-    loaded, store = load_recipe(recipe, overrides or (), source or ()), Store(home)
-    swept = rate_sweep.sweep(
-        loaded,
-        store,
-        rate_sweep.rates_of(lrs),
-        size=rate_sweep.size_of(proxy_size),
-        steps=steps,
-        seeds=seeds,
-        workers=usable_cores(),
-        progress=progress_for(out),
-        told=lambda line: out.print(line, markup=False),
-    )
-    page = rate_sweep_page.write(swept, folder or store.home / "rates" / loaded.name)
-    rate_sweep.print_sweep(out, swept)
-    out.print(f"page  {page}", markup=False, soft_wrap=True)
-
-
 @app.command()
 def ablate(
     a: Annotated[Path, typer.Argument(metavar="A.yaml", help="A recipe.")],
@@ -413,52 +247,6 @@ def ablate(
     else:
         ablating.print_ablation(out, found)
         out.print(f"page  {page}", markup=False, soft_wrap=True)
-
-
-@shards.command()
-def who(
-    step: Annotated[int, typer.Option(help="The training step, from 1, as in the training log.")],
-    run_name: Annotated[str | None, typer.Option("--run", help="The run; the latest if left out.")] = None,
-    row: Annotated[int | None, typer.Option(help="Only this row of the step, from 0.")] = None,
-    position: Annotated[int | None, typer.Option(help="Only this token of the row, from 0.")] = None,
-    as_json: AsJson = False,
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Say which documents a training step read, and which stretch of each."""
-    from ownlm import tracing
-    from ownlm.pipeline.store import Store
-    from ownlm.runs import read_record
-
-    store = Store(home)
-    found = tracing.trace(store, read_record(store, run_name), step, row=row, column=position)
-    (tracing.print_json if as_json else tracing.print_origins)(out, found)
-
-
-@shards.command()
-def verify(
-    what: Annotated[
-        str, typer.Argument(metavar="RECIPE|FOLDER|URL", help="Whose shards, or the folder or URL they are at.")
-    ],
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Read every shard once and compare it with its checksum; name the damaged ones."""
-    from ownlm import storing
-    from ownlm.pipeline.store import Store
-
-    storing.verify(out, Store(home), what)
-
-
-@shards.command()
-def push(
-    recipe: RecipePath,
-    url: Annotated[str, typer.Argument(help="Where to put them, e.g. s3://bucket/folder.")],
-    home: Home = DEFAULT_HOME,
-) -> None:
-    """Upload the shards a recipe's run made; what is there already is not sent again."""
-    from ownlm import storing
-    from ownlm.pipeline.store import Store
-
-    storing.push_run(out, Store(home), recipe, url)
 
 
 @app.command()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from ownlm import __version__, cli
 from ownlm.errors import OwnlmError, TrainingError
@@ -45,8 +44,6 @@ def ownlm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
     def call(*arguments: str | Path) -> Done:
         monkeypatch.setattr(sys, "argv", ["ownlm", *map(str, arguments)])
-        monkeypatch.setattr(cli, "out", Console(width=160, highlight=False))
-        monkeypatch.setattr(cli, "err", Console(stderr=True, width=160, highlight=False))
         with pytest.raises(SystemExit) as ended:
             cli.main()
         written = capsys.readouterr()
