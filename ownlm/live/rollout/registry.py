@@ -19,9 +19,11 @@ from urllib.parse import unquote, urlsplit
 from ownlm.errors import ArtifactError, BusyError
 from ownlm.live.rollout.bucket import new_key
 from ownlm.live.rollout.changes import Change
-from ownlm.live.rollout.log import FolderLog, Log, UrlLog, taken
+from ownlm.live.rollout.folder_log import FolderLog
+from ownlm.live.rollout.log import Log, taken
 from ownlm.live.rollout.record import Record, damaged, decode
 from ownlm.live.rollout.state import RolloutState
+from ownlm.live.rollout.url_log import UrlLog
 
 _TRIES = 8
 

@@ -15,7 +15,8 @@ import pytest
 
 from ownlm.errors import ArtifactError, BusyError, RecipeError, ServerError, StorageError
 from ownlm.live.rollout import changes
-from ownlm.live.rollout.log import FolderLog, file_name
+from ownlm.live.rollout.folder_log import FolderLog
+from ownlm.live.rollout.log import file_name
 from ownlm.live.rollout.registry import Registry, open_registry
 from ownlm.live.rollout.state import GuardRails
 from tests.live.rollout.made import overtaken, to
@@ -203,7 +204,7 @@ def test_a_full_disk_refuses_a_change_and_leaves_nothing_behind(tmp_path):
 
 KILLED = """
 import os, sys
-from ownlm.live.rollout.log import FolderLog
+from ownlm.live.rollout.folder_log import FolderLog
 from ownlm.live.rollout.registry import Registry
 from pathlib import Path
 from tests.live.rollout.made import to
