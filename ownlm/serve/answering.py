@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from ownlm.errors import EngineError, InputError
+from ownlm.errors import EngineError
 from ownlm.live.feedback.event import Origin, ServedCompletion
 from ownlm.serve.call import Call, CodeContext, Conversation
+from ownlm.serve.call_prompts import prompts_of
 from ownlm.serve.completion import Piece, complete
 from ownlm.serve.echo import echo_piece
 from ownlm.serve.http import until_gone
+from ownlm.serve.job import Job
 from ownlm.serve.model import ServedModel
-from ownlm.serve.prompt.build import Prompt, PromptTooLongError
 from ownlm.serve.prompt.trim.site import Site
-from ownlm.serve.protocols.chat_prompt import conversation_ids
-from ownlm.serve.protocols.errors import ApiError, broken, busy, stopping
+from ownlm.serve.protocols.errors import broken, busy, stopping
 from ownlm.serve.routing import Route
-from ownlm.serve.scheduler import Job, QueueFullError
+from ownlm.serve.scheduler import QueueFullError
 
 if TYPE_CHECKING:
     from ownlm.serve.gateway import Gateway
@@ -91,7 +91,7 @@ class Answer:
         self.model: ServedModel = self._lease.model
         self._timers: list[asyncio.TimerHandle] = []
         try:
-            self.prompts = _prompts(gateway, self.model, call)
+            self.prompts = prompts_of(gateway, self.model, call)
             self.usage = Usage(prompt=sum(len(prompt.ids) for prompt in self.prompts))
             self._job: Job[Piece] = gateway.scheduler.submit(
                 self._work,
@@ -275,39 +275,3 @@ def _place(call: Call) -> str:
     if not call.tidy or not isinstance(first, CodeContext) or not first.path:
         return ""
     return f"{first.repository}\0{first.path}"
-
-
-def _prompts(gateway: Gateway, model: ServedModel, call: Call) -> list[Prompt]:
-    config, builder = gateway.config, model.prompts
-    if len(call.texts) > config.max_prompts:
-        raise ApiError(
-            400, f"At most {config.max_prompts} prompts a request; this one has {len(call.texts)}.", param="prompt"
-        )
-    if call.options.choices > config.max_choices:
-        raise ApiError(400, f"n must be at most {config.max_choices}.", param="n")
-    wanted = config.default_tokens if call.max_tokens is None else min(call.max_tokens, config.max_tokens)
-    order = call.fim_order or config.fim_order
-    for text in call.texts:
-        if isinstance(text, CodeContext) and text.suffix and not call.tidy and not model.fill_in_the_middle:
-            raise ApiError(400, "This model was not trained to fill in the middle: leave suffix out.", param="suffix")
-    take_back = not (call.echo or call.options.logprobs is not None)
-    try:
-        return [
-            builder.code(
-                gateway.repositories.shown(text) if call.tidy else text,
-                wanted,
-                order,
-                snippets=call.tidy,
-                take_back=take_back,
-                limit=config.prompt_tokens,
-            )
-            if isinstance(text, CodeContext)
-            else builder.ids(conversation_ids(text, model) if isinstance(text, Conversation) else text, wanted)
-            for text in call.texts
-        ]
-    except PromptTooLongError as error:
-        raise ApiError(400, f"{error}.", param="prompt", code="context_length_exceeded") from None
-    except ValueError as error:
-        raise ApiError(400, f"{error}.", param="prompt", code="invalid_value") from None
-    except InputError:
-        raise ApiError(400, "The text holds a character that is not valid Unicode.", param="prompt") from None

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ownlm.errors import BusyError
-from ownlm.serve.scheduler import Job, QueueFullError, Scheduler, Work
+from ownlm.serve.job import Job, Work
+from ownlm.serve.scheduler import QueueFullError, Scheduler
 
 
 async def collect(job: Job[int]) -> list[int]:
