@@ -22,25 +22,17 @@ What it does not do: stop while it reads a prompt (there is no callback before t
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ownlm.errors import ArtifactError, DependencyError, ServerError
-from ownlm.model.architecture import Architecture
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines import sampling
 from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, OnStep, TokenScore, never
+from ownlm.serve.engines.ctranslate2_folder import bytes_of_a_position, open_generator, read_vocabulary
 from ownlm.serve.engines.static_prompts import StaticPrompts
-
-SMALL_MODEL_BYTES = 64 * 2**20
-"""Below this, a step is too short to be worth waking a second thread for: one thread decodes several times faster."""
-
-_REMAKE = "export the model again: delete this artifact and run the same command"
 
 
 class Ctranslate2Engine:
@@ -57,10 +49,10 @@ class Ctranslate2Engine:
     """
 
     def __init__(self, path: Path, config: ServeConfig) -> None:
-        self._tokens = _read_vocabulary(path)
-        self._generator = _open_generator(path, config)
+        self._tokens = read_vocabulary(path)
+        self._generator = open_generator(path, config)
         # Byte-level tokens are strings to CTranslate2; ids are their places in vocabulary.json.
-        position = _bytes_of_a_position(path)
+        position = bytes_of_a_position(path)
         budget = int(config.prefix_cache_mb * 1e6) // position if position else 0
         self._static = StaticPrompts(budget, self._forget)
 
@@ -222,55 +214,3 @@ def _score(request: GenerationRequest, step: Any, token: int) -> TokenScore | No
     if request.top_logprobs is None:
         return None
     return sampling.score(np.array(step.logits)[0], token, request.top_logprobs)
-
-
-def _read_vocabulary(path: Path) -> list[str]:
-    file = path / "vocabulary.json"
-    try:
-        tokens = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-            raise ValueError("a list of strings is expected")
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"the engine's vocabulary cannot be read: {error}", where=file, advice=_REMAKE) from error
-    return tokens
-
-
-def _bytes_of_a_position(path: Path) -> int:
-    """Of the keys and values CTranslate2 keeps of a token, in float32; 0 when the folder does not say."""
-    try:
-        described = json.loads((path / "ownlm.json").read_text(encoding="utf-8"))["architecture"]
-        architecture = Architecture.from_json(described)
-    except (OSError, ValueError, LookupError, TypeError, ArtifactError):
-        return 0
-    return 2 * 4 * architecture.layers * architecture.kv_heads * architecture.head_width
-
-
-def _open_generator(path: Path, config: ServeConfig) -> Any:
-    try:
-        import ctranslate2
-    except ImportError as error:
-        raise DependencyError(
-            "the ctranslate2 package is not installed", advice="install it: pip install 'ownlm[serve]'"
-        ) from error
-    model = path / "model.bin"
-    if not model.is_file():
-        raise ArtifactError("there is no model here", where=model, advice=_REMAKE)
-    try:
-        return ctranslate2.Generator(
-            str(path),
-            device=config.device,
-            compute_type=config.compute_type,
-            inter_threads=config.parallel,
-            intra_threads=config.threads or _threads(model.stat().st_size, config.parallel),
-        )
-    except ValueError as error:  # an unknown device or number type
-        raise ServerError(
-            f"the engine refuses its settings: {error}", advice="change serve.device or serve.compute_type"
-        ) from error
-    except RuntimeError as error:
-        raise ArtifactError(f"the model cannot be loaded: {error}", where=model, advice=_REMAKE) from error
-
-
-def _threads(model_bytes: int, parallel: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if model_bytes < SMALL_MODEL_BYTES else max(1, cores // parallel)
