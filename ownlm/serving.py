@@ -73,6 +73,7 @@ def serve_run(out: Console, store: Store, record: RunRecord, recipe: Recipe, *, 
                 router=router,
                 feedback=feedback,
                 panels=_panels(recipe.serve, store),
+                copies=_copies(store),
             )
         )
         if ask and not recipe.serve.keys and not recipe.serve.tls_certificate:
@@ -115,7 +116,14 @@ def serve_folder(out: Console, store: Store, folder: Path, name: str, settings: 
         feedback = _feedback(stack, settings, store)
         router = FolderRouter(folder, name)
         server = stack.enter_context(
-            running_server(None, settings, router=router, feedback=feedback, panels=_panels(settings, store))
+            running_server(
+                None,
+                settings,
+                router=router,
+                feedback=feedback,
+                panels=_panels(settings, store),
+                copies=_copies(store),
+            )
         )
         _show_addresses(out, server.url, name, report=False)
         server.wait()
@@ -129,6 +137,11 @@ def _feedback(stack: ExitStack, settings: ServeConfig, store: Store) -> Feedback
     feedback = open_feedback(settings.feedback, store.home)
     stack.callback(feedback.close)
     return feedback
+
+
+def _copies(store: Store) -> Path:
+    """Where versions are kept that a rollout names by a URL."""
+    return store.cache / "versions"
 
 
 def _panels(settings: ServeConfig, store: Store) -> list[PanelSource]:

@@ -45,6 +45,7 @@ def app_for(
     router: Router | None = None,
     feedback: Feedback | None = None,
     panels: Sequence[PanelSource] = (),
+    copies: Path | None = None,
 ) -> FastAPI:
     """The gateway for a loaded model.
 
@@ -55,6 +56,7 @@ def app_for(
         router: chooses versions, and brings them if it is `Following`; None for the one model.
         feedback: is told what is served and what people do with it; None for nobody.
         panels: what the dashboard shows beside the gateway's own numbers.
+        copies: the folder for copies of versions that have a URL; None for one in this user's cache.
     """
     if router is None:
         assert model is not None
@@ -70,7 +72,7 @@ def app_for(
         limits=RateLimit(config.rate),
         repositories=Repositories(config.repositories),
     )
-    keeper = Keeper(gateway, following) if following is not None else None
+    keeper = Keeper(gateway, following, copies=copies) if following is not None else None
     dashboard = Dashboard(gateway, panels)
     watch_gauges(gateway, keeper)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ownlm.errors import DependencyError, StorageError, first_line
 
-COPIES = "ownlm-versions"
+OTHERS_WRITE = 0o022
 
 
 def fetch(source: str, version: str, copies: Path | None = None) -> Path:
@@ -18,24 +19,24 @@ def fetch(source: str, version: str, copies: Path | None = None) -> Path:
     Args:
         source: a folder, or a URL that fsspec knows (s3://...).
         version: its name: a copy of it is taken for the same.
-        copies: where copies are kept; None for a folder of this user among the system's temporary files.
+        copies: where copies are kept, a folder of this user's alone; None for one in the user's cache folder.
 
     Raises:
         DependencyError: the URL's package is missing.
-        StorageError: it cannot be read, or not be written here.
+        StorageError: it cannot be read, or not be written here, or somebody else can write where copies are kept.
     """
     if source.startswith("file://"):
         return Path(unquote(urlsplit(source).path))
     if "://" not in source:
         return Path(source)
-    copies = copies or Path(tempfile.gettempdir()) / f"{COPIES}-{Path.home().name}"
+    copies = copies or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ownlm" / "versions"
+    _make_own(copies)
     copy = copies / version
     if copy.is_dir():
         return copy
     try:
         import fsspec
 
-        copies.mkdir(mode=0o700, parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".", dir=copies))
         try:
             system, path = fsspec.core.url_to_fs(source)
@@ -50,3 +51,20 @@ def fetch(source: str, version: str, copies: Path | None = None) -> Path:
     except Exception as error:  # each storage has errors of its own
         raise StorageError(f"the version cannot be fetched: {first_line(error)}", where=source) from error
     return copy
+
+
+def _make_own(folder: Path) -> None:
+    """Make the folder, or see that nobody else can have put there what would be served."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise StorageError(
+            f"the folder of fetched versions cannot be made: {error.strerror or error}", where=folder
+        ) from error
+    if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+        raise StorageError(
+            "the folder of fetched versions is not this user's alone",
+            where=folder,
+            advice="look into it, and remove it",
+        )

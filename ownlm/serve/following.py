@@ -44,14 +44,17 @@ class Keeper:
         gateway: whose.
         router: says what is wanted.
         load: loads one, in a thread.
+        copies: see `fetch`.
 
     Attributes:
         loading: the version that is being loaded; "" for none.
         refused: what cannot be loaded -> why.
     """
 
-    def __init__(self, gateway: Gateway, router: Following, load: Load = load_version) -> None:
-        self._gateway, self._router, self._load = gateway, router, load
+    def __init__(
+        self, gateway: Gateway, router: Following, load: Load = load_version, *, copies: Path | None = None
+    ) -> None:
+        self._gateway, self._router, self._load, self._copies = gateway, router, load, copies
         self._seen: dict[str, Fingerprint] = {}
         self._told: tuple[frozenset[str], dict[str, str]] | None = None
         self.loading = ""
@@ -107,7 +110,7 @@ class Keeper:
         return True
 
     def _loaded(self, version: str, source: str) -> ServedModel:
-        return self._load(fetch(source, version), self._gateway.config, version=version)
+        return self._load(fetch(source, version, self._copies), self._gateway.config, version=version)
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, OwnlmError):

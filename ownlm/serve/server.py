@@ -14,15 +14,14 @@ import errno
 import ipaddress
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ownlm.errors import DependencyError, ServerError, first_line
+from ownlm.errors import DependencyError, ServerError
 from ownlm.serve.config import ServeConfig
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ def running_server(
     router: Router | None = None,
     feedback: Feedback | None = None,
     panels: Sequence[PanelSource] = (),
+    copies: Path | None = None,
 ) -> Iterator[RunningServer]:
     """Serve an export artifact for as long as the block runs.
 
@@ -83,6 +83,7 @@ def running_server(
         router: chooses versions.
         feedback: is told what is served.
         panels: of the dashboard.
+        copies: where versions that have a URL are kept.
 
     Raises:
         ServerError: when the address cannot be bound, may not be without API keys, its certificate cannot be used, or
@@ -97,15 +98,16 @@ def running_server(
             import uvicorn
 
             from ownlm.serve.app import app_for
+            from ownlm.serve.certificate import certificate_of
             from ownlm.serve.connection import limited
             from ownlm.serve.loading import load_version
         except ImportError as error:
             raise DependencyError(
                 f"the package {error.name} is not installed", advice="install it: pip install 'ownlm[serve]'"
             ) from error
-        tls = certificate(config)
+        tls = certificate_of(config)
         model = None if export_dir is None else load_version(export_dir, config, model_name)
-        app = app_for(model, config, reports=reports, router=router, feedback=feedback, panels=panels)
+        app = app_for(model, config, reports=reports, router=router, feedback=feedback, panels=panels, copies=copies)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -113,7 +115,7 @@ def running_server(
                 ws="none",
                 limit_concurrency=config.max_connections,
                 ssl_certfile=config.tls_certificate or None,
-                ssl_context_factory=None if tls is None else lambda settings, default: tls,
+                ssl_context_factory=None if tls is None else lambda settings, default: tls.context,
                 log_config=None,
                 access_log=False,  # what was asked is nobody's business; /metrics counts
                 server_header=False,
@@ -127,7 +129,8 @@ def running_server(
         try:
             _await_start(server, thread)
             url = address(config.host, listener.getsockname()[1], tls=tls is not None)
-            yield RunningServer(url, model_name or _name(app), thread)
+            with nullcontext() if tls is None else tls.watched():
+                yield RunningServer(url, model_name or _name(app), thread)
         finally:
             server.should_exit = True
             thread.join(GRACE_S + 2)
@@ -154,27 +157,6 @@ def check_open(config: ServeConfig) -> None:
             where=f"serve.host: {config.host}",
             advice="make keys (ownlm serve keys add NAME), or let everybody ask: serve.without_keys=true",
         )
-
-
-def certificate(config: ServeConfig) -> ssl.SSLContext | None:
-    """How to answer by HTTPS; None for HTTP.
-
-    Raises:
-        ServerError: the certificate or its key cannot be used.
-    """
-    if not config.tls_certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(config.tls_certificate, config.tls_key or None, password="")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise ServerError(
-            f"the certificate cannot be used: {first_line(error)}",
-            where=config.tls_certificate,
-            advice="set serve.tls_certificate and serve.tls_key to PEM files that belong together, without a password",
-        ) from error
-    return context
 
 
 def bind(host: str, port: int, patience_s: float = 20.0) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import threading
 from collections import Counter
@@ -219,6 +220,69 @@ def test_a_version_is_fetched_once(tmp_path: Path, export_dir: Path) -> None:
     assert [entry.name for entry in copies.iterdir()] == ["v1"]
     assert fetch("file:///a%20b", "v") == Path("/a b")
     assert fetch("/a b", "v") == Path("/a b")
+
+
+class Elsewhere(FolderRouter):
+    """A folder router whose versions lie behind a URL."""
+
+    def wanted(self) -> dict[str, str]:
+        return {version: f"memory://{source}" for version, source in super().wanted().items()}
+
+
+def test_a_gateway_keeps_fetched_versions_where_it_is_told(tmp_path: Path, export_dir: Path) -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").put(str(export_dir / "ctranslate2"), f"{export_dir}/ctranslate2", recursive=True)
+    router = Elsewhere(export_dir, "tiny")
+    with running_server(None, ServeConfig(port=0), router=router, copies=tmp_path / "versions") as server:
+        eventually(lambda: httpx.get(f"{server.url}/health").status_code == 200)
+        assert [entry.name for entry in (tmp_path / "versions").iterdir()] == list(router.wanted())
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> str:
+    """A URL with a file behind it."""
+    import fsspec
+
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket" / "file").write_text("ours")
+    fsspec.filesystem("memory").put(str(tmp_path / "bucket"), f"/{tmp_path.name}", recursive=True)
+    return f"memory://{tmp_path.name}"
+
+
+def test_copies_of_versions_are_this_users_alone(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.umask(0)
+    try:
+        assert fetch(bucket, "v1", tmp_path / "home" / "cache" / "versions").name == "v1"
+    finally:
+        os.umask(before)
+    assert (tmp_path / "home" / "cache" / "versions").stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    assert fetch(bucket, "v1") == tmp_path / "user" / "ownlm" / "versions" / "v1"
+
+
+@pytest.mark.parametrize("foreign", ["group", "others", "link", "owner", "file"])
+def test_where_others_write_no_version_is_taken(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: str
+) -> None:
+    """Somebody has put a version there first: it is not served, and nothing is written beside it."""
+    copies = tmp_path / "copies"
+    (copies / "v1").mkdir(parents=True)
+    if foreign == "link":
+        copies.rename(tmp_path / "elsewhere")
+        copies.symlink_to(tmp_path / "elsewhere")
+    elif foreign == "owner":
+        monkeypatch.setattr(os, "geteuid", lambda: copies.stat().st_uid + 1)
+    elif foreign == "file":
+        shutil.rmtree(copies)
+        copies.write_text("")
+    else:
+        copies.chmod({"group": 0o770, "others": 0o707}[foreign])
+    for version in ("v1", "v2"):
+        with pytest.raises(StorageError, match="folder of fetched versions") as caught:
+            fetch(bucket, version, copies)
+        assert str(copies) in str(caught.value)
+    assert foreign == "file" or [entry.name for entry in copies.iterdir()] == ["v1"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "tokenizer"])

@@ -17,8 +17,9 @@ from ownlm.data.lake.engines import connect
 from ownlm.data.lake.engines.address import TOKEN_VARIABLE
 from ownlm.data.lake.engines.connect import spark_session
 from ownlm.errors import ArtifactError, DependencyError, OwnlmError, RecipeError, ServerError
+from tests.certificates import self_signed
 from tests.data.documents import a_document, read_rows, write_table
-from tests.data.lake.connect_server import Service, connect_server, self_signed
+from tests.data.lake.connect_server import Service, connect_server
 from tests.data.spark import SparkServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -186,7 +187,7 @@ def test_a_name_that_does_not_resolve_is_told() -> None:
 
 
 def test_tls_on_one_side_only_is_told() -> None:
-    private, certificate = self_signed()
+    private, certificate = self_signed("localhost")
     tls = grpc.ssl_server_credentials([(private, certificate)])
     with connect_server(Service(), tls) as address:
         for wanted in (address, f"{address}/;use_ssl=true"):  # no TLS at all, then a certificate nobody knows
@@ -203,7 +204,7 @@ def test_tls_on_one_side_only_is_told() -> None:
 
 
 def test_an_own_certificate_is_trusted_as_advised(tmp_path: Path) -> None:
-    private, certificate = self_signed()
+    private, certificate = self_signed("localhost")
     (tmp_path / "root.pem").write_bytes(certificate)
     code = (
         "import sys\nfrom ownlm.data.lake.engines.connect import spark_session\n"
