@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ownlm.serve.engines.torch.attention import Part
 from ownlm.serve.engines.torch.drafting import Asked, Drafter
 from ownlm.serve.engines.torch.memory import Memory
-from ownlm.serve.engines.torch.network import Network, Part
+from ownlm.serve.engines.torch.network import Network
 from ownlm.serve.engines.torch.texts import Choice, Text
 
 WORTH_WAITING = 32

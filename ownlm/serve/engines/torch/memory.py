@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ownlm.serve.engines.torch.network import Network, Part
+from ownlm.serve.engines.torch.attention import Part
+from ownlm.serve.engines.torch.network import Network
 from ownlm.serve.engines.torch.prefix_tree import Match, PrefixTree
 
 STEP = 64

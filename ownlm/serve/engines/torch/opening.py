@@ -19,9 +19,10 @@ from ownlm.model.decoder import Decoder
 from ownlm.model.huggingface import load_huggingface
 from ownlm.model.load import ARCHITECTURE_FILE, load_model
 from ownlm.serve.config import ServeConfig
+from ownlm.serve.engines.torch.attention import Part
 from ownlm.serve.engines.torch.drafting import Drafter, DraftModel, PromptLookup
 from ownlm.serve.engines.torch.engine import TorchEngine
-from ownlm.serve.engines.torch.network import Network, Part, Precision
+from ownlm.serve.engines.torch.network import Network, Precision
 
 HUGGINGFACE = "huggingface"
 

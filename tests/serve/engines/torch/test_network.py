@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from ownlm.errors import ServerError
 from ownlm.model.architecture import Architecture
+from ownlm.serve.engines.torch.attention import Part
 from ownlm.serve.engines.torch.int8 import Int8Projection
-from ownlm.serve.engines.torch.network import Network, Part
+from ownlm.serve.engines.torch.network import Network
 from tests.model.strategies import architectures, lively
 from tests.serve.engines.torch.reference import TINY, decoder_of
 
