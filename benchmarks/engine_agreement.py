@@ -110,16 +110,15 @@ def forms(source: Source, out: Path) -> Path:
     """Every form at every precision, below `out`."""
     from ownlm.export.ctranslate2 import write_ctranslate2
 
-    architecture, vocabulary = source.decoder.architecture, source.vocabulary()
     folder = write_huggingface(source.decoder, source.vocabulary_dir, out)
     with quiet_transformers():
         for stored in ("float32", "int8", "int16"):
-            write_ctranslate2(folder, out / stored, stored, architecture, vocabulary, fill_in_the_middle=True)
+            write_ctranslate2(folder, out / stored, stored, source.description)
         for stored in ("f32", "f16", "q8_0"):
-            write_gguf(folder, out / stored, stored, architecture, vocabulary, fill_in_the_middle=True)
+            write_gguf(folder, out / stored, stored, source.description)
         config = ExportConfig.model_validate(["triton"]).triton
         assert config is not None
-        write_triton(folder, out, config, architecture, vocabulary, fill_in_the_middle=True)
+        write_triton(folder, out, config, source.description)
     return out
 
 

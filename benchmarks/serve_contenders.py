@@ -49,6 +49,7 @@ def random_export(folder: Path, shape: str) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     from ownlm.export.ctranslate2 import write_ctranslate2
+    from ownlm.export.description import Description
     from ownlm.export.huggingface import write_huggingface
     from ownlm.model.architecture import Architecture
     from ownlm.model.decoder import Decoder
@@ -74,7 +75,7 @@ def random_export(folder: Path, shape: str) -> Path:
     architecture = Architecture(vocab_size=vocabulary.size, **SHAPES[shape])
     huggingface = write_huggingface(Decoder(architecture), vocabulary_dir, folder / "float32")
     for name in ("float32", "int8"):
-        write_ctranslate2(huggingface, folder / name, name, architecture, vocabulary, fill_in_the_middle=True)
+        write_ctranslate2(huggingface, folder / name, name, Description(architecture, vocabulary, True))
     shutil.copytree(huggingface, folder / "int8" / "huggingface")
     return folder
 

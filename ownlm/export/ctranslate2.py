@@ -11,41 +11,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError, DependencyError, RecipeError
 from ownlm.export.config import Quantization, refused_by_ctranslate2
-from ownlm.export.description import describe, unwritable, write_description
+from ownlm.export.description import Description, unwritable
 from ownlm.export.parity import Continue
-from ownlm.model.config import Architecture
 from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
 
 FOLDER = "ctranslate2"
 
 
-def write_ctranslate2(
-    huggingface: Path,
-    out: Path,
-    quantization: Quantization,
-    architecture: Architecture,
-    vocabulary: Vocabulary,
-    *,
-    fill_in_the_middle: bool,
-    packed: Mapping[str, JsonValue] | None = None,
-) -> Path:
+def write_ctranslate2(huggingface: Path, out: Path, quantization: Quantization, model: Description) -> Path:
     """Convert a Hugging Face folder into `out/ctranslate2`; returns it.
 
     Args:
         huggingface: the folder to convert.
         out: where the new folder goes.
         quantization: how weights are stored.
-        architecture: of the model.
-        vocabulary: its own.
-        fill_in_the_middle: the model was trained to fill in the middle.
-        packed: see `describe`.
+        model: what it is.
 
     Raises:
         DependencyError: ctranslate2 or transformers is not installed.
@@ -53,7 +38,7 @@ def write_ctranslate2(
         ArtifactError: the folder cannot be converted.
         StorageError: the disk is full or the folder cannot be written.
     """
-    reason = refused_by_ctranslate2(architecture)
+    reason = refused_by_ctranslate2(model.architecture)
     if reason is not None:
         raise RecipeError(reason, where="export.ctranslate2", advice="set export to [huggingface]")
     try:
@@ -69,10 +54,7 @@ def write_ctranslate2(
         folder.parent.mkdir(parents=True, exist_ok=True)
         TransformersConverter(str(huggingface)).convert(str(folder), quantization=quantization, force=True)
         shutil.copyfile(huggingface / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-        described = describe(
-            architecture, vocabulary, quantization, fill_in_the_middle=fill_in_the_middle, packed=packed
-        )
-        write_description(folder, described)
+        model.write(folder, quantization)
     except OSError as error:
         if error.errno is None or isinstance(error, FileNotFoundError):
             raise _unreadable(huggingface, error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,40 +18,50 @@ DESCRIPTION = "ownlm.json"
 FORMAT = 1
 
 
-def describe(
-    architecture: Architecture,
-    vocabulary: Vocabulary,
-    quantization: str,
-    *,
-    fill_in_the_middle: bool,
-    packed: Mapping[str, JsonValue] | None = None,
-) -> dict[str, Any]:
-    """The content of ownlm.json.
+@dataclass(frozen=True)
+class Description:
+    """What ownlm.json says of a model; how its weights are stored is said by each form.
 
-    Args:
+    Attributes:
         architecture: of the model.
         vocabulary: its own.
-        quantization: how weights are stored.
         fill_in_the_middle: the model was trained to fill in the middle.
         packed: `pack` and `repository_names` of the shards it was trained on: prompts show other files as it has seen
-            them. None or empty for single documents.
+            them. Empty for single documents.
     """
-    special = vocabulary.special
-    named = special.names[: special.names.index("<|sentinel_0|>")]
-    return {
-        "format": FORMAT,
-        "name": f"ownlm-{short_count(architecture.parameters)}",
-        "family": architecture.family,
-        "architecture": architecture.to_json(),
-        "parameters": architecture.parameters,
-        "context": architecture.context,
-        "quantization": quantization,
-        "fill_in_the_middle": fill_in_the_middle,
-        "special_tokens": {name: index for index, name in enumerate(named)},
-        "special_token_count": special.count,
-        "vocabulary": {"size": vocabulary.size, "sha256": vocabulary.content},
-        **(packed or {}),
-    }
+
+    architecture: Architecture
+    vocabulary: Vocabulary
+    fill_in_the_middle: bool
+    packed: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the model, by its size."""
+        return f"ownlm-{short_count(self.architecture.parameters)}"
+
+    def of(self, quantization: str) -> dict[str, Any]:
+        """The content of ownlm.json, of a form whose weights are stored so."""
+        special = self.vocabulary.special
+        named = special.names[: special.names.index("<|sentinel_0|>")]
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "family": self.architecture.family,
+            "architecture": self.architecture.to_json(),
+            "parameters": self.architecture.parameters,
+            "context": self.architecture.context,
+            "quantization": quantization,
+            "fill_in_the_middle": self.fill_in_the_middle,
+            "special_tokens": {name: index for index, name in enumerate(named)},
+            "special_token_count": special.count,
+            "vocabulary": {"size": self.vocabulary.size, "sha256": self.vocabulary.content},
+            **self.packed,
+        }
+
+    def write(self, folder: Path, quantization: str) -> None:
+        """Write ownlm.json into `folder`."""
+        (folder / DESCRIPTION).write_text(json.dumps(self.of(quantization), indent=1) + "\n", encoding="utf-8")
 
 
 def short_count(parameters: int) -> str:
@@ -60,11 +71,6 @@ def short_count(parameters: int) -> str:
             value = parameters / limit
             return f"{value:.0f}{letter}" if value >= 10 else f"{value:.1f}{letter}"
     return str(parameters)
-
-
-def write_description(folder: Path, described: Mapping[str, Any]) -> None:
-    """Write ownlm.json into `folder`."""
-    (folder / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
 
 
 def unwritable(form: str, folder: Path, error: OSError) -> StorageError:

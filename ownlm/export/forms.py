@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from ownlm.errors import ArtifactError
 from ownlm.export.config import ExportConfig
 from ownlm.export.ctranslate2 import ctranslate2_greedy, write_ctranslate2
-from ownlm.export.description import describe, write_description
+from ownlm.export.description import Description
 from ownlm.export.gguf.proof import llamacpp_greedy
 from ownlm.export.gguf.write import FILE, write_gguf
 from ownlm.export.huggingface import quiet_transformers, transformers_greedy, write_huggingface
@@ -42,18 +42,23 @@ class Source:
         decoder: the trained model.
         vocabulary_dir: folder of its tokenizer.
         fill_in_the_middle: it was trained to fill in the middle.
-        packed: how its training's documents were packed; see `describe`.
+        packed: how its training's documents were packed; see `Description`.
     """
 
     decoder: Decoder
     vocabulary_dir: Path
     fill_in_the_middle: bool
-    packed: Mapping[str, JsonValue] | None = None
+    packed: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The loaded vocabulary, read once."""
         return Vocabulary.load(self.vocabulary_dir)
+
+    @property
+    def description(self) -> Description:
+        """What ownlm.json says of it."""
+        return Description(self.decoder.architecture, self.vocabulary, self.fill_in_the_middle, self.packed)
 
 
 def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progress) -> dict[str, Parity]:
@@ -74,7 +79,7 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
         task.advance()
         parities["huggingface"] = compare(source.decoder, vocabulary, transformers_greedy(folder, vocabulary))
         _must_be_equal("huggingface", parities["huggingface"], folder)
-        _describe(source, folder)
+        source.description.write(folder, "float32")  # the torch engine serves it
         task.advance()
         for form in others:
             task.note(form)
@@ -87,48 +92,28 @@ def write_forms(source: Source, config: ExportConfig, out: Path, progress: Progr
     return parities
 
 
-def _describe(source: Source, folder: Path) -> None:
-    """ownlm.json in the Hugging Face folder: the torch engine serves it."""
-    fills, packed = source.fill_in_the_middle, source.packed
-    said = describe(source.decoder.architecture, source.vocabulary, "float32", fill_in_the_middle=fills, packed=packed)
-    write_description(folder, said)
-
-
 def _ctranslate2(
     source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]
 ) -> Parity:
     assert config.ctranslate2 is not None
-    architecture, vocabulary = source.decoder.architecture, source.vocabulary
-    folder = write_ctranslate2(
-        huggingface,
-        out,
-        config.ctranslate2.quantization,
-        architecture,
-        vocabulary,
-        fill_in_the_middle=source.fill_in_the_middle,
-        packed=source.packed,
-    )
+    folder = write_ctranslate2(huggingface, out, config.ctranslate2.quantization, source.description)
     written()
-    return compare(source.decoder, vocabulary, ctranslate2_greedy(folder, vocabulary))
+    return compare(source.decoder, source.vocabulary, ctranslate2_greedy(folder, source.vocabulary))
 
 
 def _gguf(source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]) -> Parity:
     assert config.gguf is not None
-    architecture, vocabulary = source.decoder.architecture, source.vocabulary
-    stored, fills, packed = config.gguf.quantization, source.fill_in_the_middle, source.packed
-    folder = write_gguf(huggingface, out, stored, architecture, vocabulary, fill_in_the_middle=fills, packed=packed)
+    folder = write_gguf(huggingface, out, config.gguf.quantization, source.description)
     written()
-    with llamacpp_greedy(folder / FILE, vocabulary) as go_on:
-        return compare(source.decoder, vocabulary, go_on)
+    with llamacpp_greedy(folder / FILE, source.vocabulary) as go_on:
+        return compare(source.decoder, source.vocabulary, go_on)
 
 
 def _triton(source: Source, config: ExportConfig, huggingface: Path, out: Path, written: Callable[[], None]) -> Parity:
     assert config.triton is not None
-    architecture, vocabulary = source.decoder.architecture, source.vocabulary
-    settings, fills, packed = config.triton, source.fill_in_the_middle, source.packed
-    folder = write_triton(huggingface, out, settings, architecture, vocabulary, fill_in_the_middle=fills, packed=packed)
+    folder = write_triton(huggingface, out, config.triton, source.description)
     written()
-    return compare(source.decoder, vocabulary, ctranslate2_greedy(folder / WEIGHTS, vocabulary))
+    return compare(source.decoder, source.vocabulary, ctranslate2_greedy(folder / WEIGHTS, source.vocabulary))
 
 
 _FORMS = {"ctranslate2": _ctranslate2, "gguf": _gguf, "triton": _triton}

@@ -11,7 +11,7 @@ import pytest
 from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
 from ownlm.export.config import refused_by_ctranslate2
 from ownlm.export.ctranslate2 import ctranslate2_greedy, write_ctranslate2
-from ownlm.export.description import describe, short_count
+from ownlm.export.description import Description, short_count
 from ownlm.export.huggingface import quiet_transformers, write_huggingface
 from ownlm.export.parity import compare
 from ownlm.model.architecture import Experts, Family, RopeScaling
@@ -27,7 +27,7 @@ def huggingface(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def convert(huggingface: Path, out: Path) -> Path:
     with quiet_transformers():
-        return write_ctranslate2(huggingface, out, "float32", TINY, small()[1], fill_in_the_middle=True)
+        return write_ctranslate2(huggingface, out, "float32", Description(TINY, small()[1], True))
 
 
 def test_round_trip_of_random_weights(huggingface: Path, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_missing_package_is_named(huggingface: Path, tmp_path: Path, monkeypat
 
 
 def test_the_description_is_plain() -> None:
-    described = describe(TINY, small()[1], "int8", fill_in_the_middle=False)
+    described = Description(TINY, small()[1], fill_in_the_middle=False).of("int8")
     assert described["quantization"] == "int8"
     assert described["fill_in_the_middle"] is False
     assert described["name"].startswith("ownlm-")
@@ -106,7 +106,7 @@ def test_families_it_converts_say_the_same(
     decoder = lively(architecture, 1)
     folder = write_huggingface(decoder, small()[0].parent / "vocabulary", tmp_path)
     with quiet_transformers():
-        out = write_ctranslate2(folder, tmp_path, "float32", architecture, small()[1], fill_in_the_middle=True)
+        out = write_ctranslate2(folder, tmp_path, "float32", Description(architecture, small()[1], True))
     parity = compare(decoder, small()[1], ctranslate2_greedy(out, small()[1]))
     assert parity.equal == parity.prompts
 
@@ -122,4 +122,4 @@ def test_families_it_converts_say_the_same(
 )
 def test_what_it_cannot_compute_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
-        write_ctranslate2(tmp_path, tmp_path, "float32", replace(TINY, **changes), small()[1], fill_in_the_middle=True)
+        write_ctranslate2(tmp_path, tmp_path, "float32", Description(replace(TINY, **changes), small()[1], True))

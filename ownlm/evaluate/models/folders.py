@@ -146,20 +146,15 @@ def _huggingface(folder: Path, settings: ModelSettings) -> Trained:
 def _converted(trained: Trained, settings: ModelSettings) -> LocalModel:
     """By way of a folder that is gone once the engine has read it."""
     from ownlm.export.ctranslate2 import write_ctranslate2
+    from ownlm.export.description import Description
     from ownlm.export.huggingface import quiet_transformers, write_huggingface
 
-    vocabulary, architecture = Vocabulary.load(trained.vocabulary), trained.decoder.architecture
+    vocabulary = Vocabulary.load(trained.vocabulary)
+    described = Description(trained.decoder.architecture, vocabulary, not trained.fills)
     with tempfile.TemporaryDirectory(prefix="ownlm-evaluate-") as scratch, quiet_transformers():
         written = write_huggingface(trained.decoder, trained.vocabulary, Path(scratch))
         try:
-            folder = write_ctranslate2(
-                written,
-                Path(scratch),
-                "float32",
-                architecture,
-                vocabulary,
-                fill_in_the_middle=not trained.fills,
-            )
+            folder = write_ctranslate2(written, Path(scratch), "float32", described)
         except OwnlmError as error:
             raise EvaluationError(error.what, where=trained.name, advice="set engine to torch") from error
         model = of_ctranslate2(folder, settings, trained.name)

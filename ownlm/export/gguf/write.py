@@ -11,44 +11,28 @@ bytes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from ownlm.errors import ArtifactError, DependencyError, RecipeError
 from ownlm.export.config import GgufType, refused_by_gguf
-from ownlm.export.description import describe, unwritable, write_description
+from ownlm.export.description import Description, unwritable
 from ownlm.export.gguf.metadata import describe_model, describe_vocabulary
 from ownlm.export.gguf.tensors import ARCHITECTURES, read, tensors
-from ownlm.model.architecture import Architecture
-from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
+from ownlm.tokens.vocabulary.load import TOKENIZER_FILE
 
 FOLDER = "gguf"
 FILE = "model.gguf"
 WEIGHTS = "model.safetensors"
 
 
-def write_gguf(
-    huggingface: Path,
-    out: Path,
-    stored: GgufType,
-    architecture: Architecture,
-    vocabulary: Vocabulary,
-    *,
-    fill_in_the_middle: bool,
-    packed: Mapping[str, JsonValue] | None = None,
-) -> Path:
+def write_gguf(huggingface: Path, out: Path, stored: GgufType, model: Description) -> Path:
     """Convert a Hugging Face folder that our export wrote into `out/gguf`; returns it.
 
     Args:
         huggingface: the folder to convert.
         out: where the new folder goes.
         stored: how matrices are stored.
-        architecture: of the model.
-        vocabulary: its own.
-        fill_in_the_middle: the model was trained to fill in the middle.
-        packed: see `describe`.
+        model: what it is.
 
     Raises:
         DependencyError: the gguf package is not installed.
@@ -56,16 +40,15 @@ def write_gguf(
         ArtifactError: the folder is damaged.
         StorageError: the disk is full or the folder cannot be written.
     """
-    reason = refused_by_gguf(architecture)
+    reason = refused_by_gguf(model.architecture)
     if reason is not None:
         raise RecipeError(reason, where="export.gguf", advice="leave gguf out of the recipe's export")
     folder = out / FOLDER
-    described = describe(architecture, vocabulary, stored, fill_in_the_middle=fill_in_the_middle, packed=packed)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(huggingface, folder / FILE, stored, architecture, described["name"])
+        _write(huggingface, folder / FILE, stored, model)
         shutil.copyfile(huggingface / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-        write_description(folder, described)
+        model.write(folder, stored)
     except FileNotFoundError as error:
         raise _unreadable(huggingface, error) from error
     except OSError as error:
@@ -73,7 +56,7 @@ def write_gguf(
     return folder
 
 
-def _write(huggingface: Path, file: Path, stored: GgufType, architecture: Architecture, name: str) -> None:
+def _write(huggingface: Path, file: Path, stored: GgufType, model: Description) -> None:
     try:
         from gguf import GGUFWriter
         from safetensors import SafetensorError, safe_open
@@ -82,9 +65,10 @@ def _write(huggingface: Path, file: Path, stored: GgufType, architecture: Archit
             f"{error.name} is not installed, and GGUF files are written with it.",
             advice="Install `ownlm[gguf,train]`, or leave gguf out of the recipe's export block.",
         ) from error
+    architecture = model.architecture
     writer = GGUFWriter(file, ARCHITECTURES[architecture.family])
     try:
-        describe_model(writer, architecture, name, stored)
+        describe_model(writer, architecture, model.name, stored)
         describe_vocabulary(writer, huggingface, architecture.vocab_size)
         with safe_open(huggingface / WEIGHTS, framework="numpy") as weights:
             shapes = {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from ownlm.errors import RecipeError
 from ownlm.export.config import TritonExport, refused_by_ctranslate2
 from ownlm.export.ctranslate2 import write_ctranslate2
-from ownlm.export.description import DESCRIPTION, unwritable
+from ownlm.export.description import DESCRIPTION, Description, unwritable
 from ownlm.model.architecture import Architecture
-from ownlm.tokens.vocabulary.load import TOKENIZER_FILE, Vocabulary
+from ownlm.tokens.vocabulary.load import TOKENIZER_FILE
 
 FOLDER = "triton"
 MODEL = "ownlm"
@@ -55,16 +52,7 @@ _OUTPUTS = {
 }
 
 
-def write_triton(
-    huggingface: Path,
-    out: Path,
-    config: TritonExport,
-    architecture: Architecture,
-    vocabulary: Vocabulary,
-    *,
-    fill_in_the_middle: bool,
-    packed: Mapping[str, JsonValue] | None = None,
-) -> Path:
+def write_triton(huggingface: Path, out: Path, config: TritonExport, model: Description) -> Path:
     """Write `out/triton` from a Hugging Face folder that our export wrote; returns it.
 
     Raises:
@@ -73,27 +61,19 @@ def write_triton(
         ArtifactError: the folder cannot be converted.
         StorageError: the disk is full or the folder cannot be written.
     """
-    reason = refused_by_ctranslate2(architecture)
+    reason = refused_by_ctranslate2(model.architecture)
     if reason is not None:
         raise RecipeError(reason, where="export.triton", advice="leave triton out of the recipe's export")
     folder = out / FOLDER
     python, vllm = folder / "python" / MODEL, folder / "vllm" / MODEL
-    converted = write_ctranslate2(
-        huggingface,
-        python / "1",
-        config.quantization,
-        architecture,
-        vocabulary,
-        fill_in_the_middle=fill_in_the_middle,
-        packed=packed,
-    )
+    converted = write_ctranslate2(huggingface, python / "1", config.quantization, model)
     try:
         for name in (TOKENIZER_FILE, DESCRIPTION):
             shutil.copyfile(converted / name, folder / name)
         shutil.copyfile(Path(__file__).with_name("backend_model.py"), python / "1" / "model.py")
         (python / "config.pbtxt").write_text(python_config(config), encoding="utf-8")
         shutil.copytree(huggingface, vllm / "1" / "huggingface", dirs_exist_ok=True)
-        (vllm / "1" / "model.json").write_text(vllm_arguments(config, architecture), encoding="utf-8")
+        (vllm / "1" / "model.json").write_text(vllm_arguments(config, model.architecture), encoding="utf-8")
         (vllm / "config.pbtxt").write_text(VLLM_CONFIG, encoding="utf-8")
     except OSError as error:
         raise unwritable("Triton", folder, error) from error

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ownlm.errors import ArtifactError
+from ownlm.export.description import Description
 from ownlm.export.gguf.proof import ask, llamacpp_greedy
 from ownlm.export.gguf.server import running_llamacpp
 from ownlm.export.gguf.write import write_gguf
@@ -40,7 +41,7 @@ HARD = (
 def file_of(architecture: Architecture, tmp_path: Path, **settings: Any) -> Path:
     folder = write_huggingface(lively(architecture, 1), small()[0].parent / "vocabulary", tmp_path)
     stored = settings.get("stored", "f32")
-    return write_gguf(folder, tmp_path, stored, architecture, small()[1], fill_in_the_middle=True) / "model.gguf"
+    return write_gguf(folder, tmp_path, stored, Description(architecture, small()[1], True)) / "model.gguf"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_llama_cpp_continues_as_we_do(tmp_path: Path) -> None:
 
 def test_half_the_bytes_nearly_agree_and_another_model_does_not(tmp_path: Path) -> None:
     folder = write_huggingface(tiny(), small()[0].parent / "vocabulary", tmp_path)
-    file = write_gguf(folder, tmp_path, "q8_0", TINY, small()[1], fill_in_the_middle=True) / "model.gguf"
+    file = write_gguf(folder, tmp_path, "q8_0", Description(TINY, small()[1], True)) / "model.gguf"
     with llamacpp_greedy(file, small()[1]) as go_on:
         assert compare(tiny(), small()[1], go_on).agreement > 0.3
         assert not compare(tiny(1), small()[1], go_on).within_rounding
@@ -104,7 +105,7 @@ def digits(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     vocabulary = Vocabulary.load(folder)
     architecture = replace(TINY, vocab_size=vocabulary.size)
     written = write_huggingface(lively(architecture, 0), folder, folder)
-    return write_gguf(written, folder, "f32", architecture, vocabulary, fill_in_the_middle=True), vocabulary
+    return write_gguf(written, folder, "f32", Description(architecture, vocabulary, True)), vocabulary
 
 
 def _silent() -> Any:

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from ownlm.errors import ArtifactError, DependencyError, RecipeError, StorageError
 from ownlm.export.config import GgufType
+from ownlm.export.description import Description
 from ownlm.export.gguf.tensors import rope_factors
 from ownlm.export.gguf.write import write_gguf
 from ownlm.export.huggingface import write_huggingface
@@ -31,7 +32,7 @@ def huggingface(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def written(huggingface: Path, out: Path, stored: GgufType = "f32", architecture: Architecture = TINY) -> Path:
-    return write_gguf(huggingface, out, stored, architecture, small()[1], fill_in_the_middle=True)
+    return write_gguf(huggingface, out, stored, Description(architecture, small()[1], True))
 
 
 def field(reader: GGUFReader, name: str) -> Any:

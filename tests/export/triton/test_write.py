@@ -14,6 +14,7 @@ from tritonclient.grpc import model_config_pb2
 from ownlm.errors import RecipeError, StorageError
 from ownlm.export import triton
 from ownlm.export.config import TritonExport
+from ownlm.export.description import Description
 from ownlm.export.huggingface import quiet_transformers, write_huggingface
 from ownlm.export.triton.write import write_triton
 from ownlm.model.architecture import RopeScaling
@@ -28,7 +29,7 @@ def huggingface(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written(huggingface: Path, out: Path, config: TritonExport | None = None) -> Path:
     with quiet_transformers():
-        return write_triton(huggingface, out, config or TritonExport(), TINY, small()[1], fill_in_the_middle=True)
+        return write_triton(huggingface, out, config or TritonExport(), Description(TINY, small()[1], True))
 
 
 def test_the_configurations_are_tritons(huggingface: Path, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_the_same_model_gives_the_same_bytes(huggingface: Path, tmp_path: Path) 
 def test_what_its_backend_cannot_compute_is_refused(huggingface: Path, tmp_path: Path) -> None:
     yarn = replace(TINY, rope_scaling=RopeScaling("yarn", 4.0, 16))
     with pytest.raises(RecipeError, match="yarn"):
-        write_triton(huggingface, tmp_path, TritonExport(), yarn, small()[1], fill_in_the_middle=True)
+        write_triton(huggingface, tmp_path, TritonExport(), Description(yarn, small()[1], True))
 
 
 def test_a_folder_that_cannot_be_written_is_a_storage_error(huggingface: Path, tmp_path: Path) -> None:

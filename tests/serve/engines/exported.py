@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 import torch
 
 from ownlm.export.ctranslate2 import write_ctranslate2
+from ownlm.export.description import Description
 from ownlm.export.gguf.write import write_gguf
 from ownlm.export.huggingface import quiet_transformers, write_huggingface
 from ownlm.export.parity import parity_prompts
@@ -45,8 +46,8 @@ def exported() -> Path:
     model, vocabulary, out = decoder(), small()[1], Path(mkdtemp(prefix="ownlm-export-"))
     folder = write_huggingface(model, small()[0].parent / "vocabulary", out)
     with quiet_transformers():
-        write_ctranslate2(folder, out, "float32", model.architecture, vocabulary, fill_in_the_middle=True)
-    write_gguf(folder, out, "f32", model.architecture, vocabulary, fill_in_the_middle=True)
+        write_ctranslate2(folder, out, "float32", Description(model.architecture, vocabulary, True))
+    write_gguf(folder, out, "f32", Description(model.architecture, vocabulary, True))
     return out
 
 

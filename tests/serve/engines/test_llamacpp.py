@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from ownlm.errors import EngineError, ServerError
+from ownlm.export.description import Description
 from ownlm.export.gguf.server import running_llamacpp
 from ownlm.export.gguf.write import write_gguf
 from ownlm.export.huggingface import write_huggingface
@@ -76,7 +77,7 @@ def test_scores_are_the_embedded_engines(engine: LlamaCppEngine, embedded: Ctran
 def test_tokens_inside_a_character_are_not_lost(tmp_path: Path) -> None:
     """Random weights write bytes of characters all the time; llama.cpp leaves these out of its stream."""
     folder = write_huggingface(tiny(), small()[0].parent / "vocabulary", tmp_path)
-    gguf = write_gguf(folder, tmp_path, "f32", TINY, small()[1], fill_in_the_middle=True)
+    gguf = write_gguf(folder, tmp_path, "f32", Description(TINY, small()[1], True))
     with running_llamacpp(gguf / "model.gguf", parallel=2) as address:
         engine = LlamaCppEngine(gguf, config(address))
         broken = 0

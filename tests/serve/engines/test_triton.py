@@ -12,6 +12,7 @@ import pytest
 
 from ownlm.errors import EngineError, ServerError
 from ownlm.export.config import TritonExport
+from ownlm.export.description import Description
 from ownlm.export.huggingface import quiet_transformers
 from ownlm.export.triton.write import write_triton
 from ownlm.serve.config import ServeConfig
@@ -36,7 +37,7 @@ def repository() -> Path:
     require_triton()
     out, settings = exported(), TritonExport(instances=2, threads=1)
     with quiet_transformers():
-        return write_triton(out / "huggingface", out, settings, TINY, vocabulary(), fill_in_the_middle=True)
+        return write_triton(out / "huggingface", out, settings, Description(TINY, vocabulary(), True))
 
 
 @pytest.fixture(scope="module")
