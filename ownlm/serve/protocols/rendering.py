@@ -73,11 +73,11 @@ async def _events(gateway: Gateway, path: str, rendering: Rendering) -> AsyncIte
     """An error on the way is an event, in the shape of the address that was asked: the status is long sent."""
     try:
         async for pieces in rendering.answer.pieces():
-            shown = b""
+            shown = []  # joined at the end: who reads slowly gets thousands at once
             for piece in pieces:
                 rendering.add(piece)
-                shown += rendering.piece(piece)
-            yield shown
+                shown.append(rendering.piece(piece))
+            yield b"".join(shown)
         yield rendering.end()
     except ApiError as refusal:
         yield event(refusal.body(path))
