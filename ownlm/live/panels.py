@@ -40,10 +40,10 @@ class FeedbackPanels:
         whole = found.whole.sums
         if not whole.shown:
             return [Panel("Acceptance", (f"Nothing was shown to anybody in the last {DAYS} days.",))]
-        said = f"Shown in {DAYS} days: {whole.shown:,}; accepted: {whole.acceptance:.1%}"
+        said = f"Shown in {DAYS} days: {whole.shown:,}; accepted: {100 * (whole.acceptance or 0):.1f} %"
         if whole.followed_characters:
-            said += f"; {whole.kept_characters / whole.followed_characters:.0%} of the accepted text was kept"
-        bars = {name: tuple(_bar(line) for line in found.parts[name][:MOST_BARS]) for name, _ in _BY}
+            said += f"; {100 * whole.kept_characters / whole.followed_characters:.0f} % of the accepted text was kept"
+        bars = {name: tuple(_bar(line) for line in found.parts[name][:MOST_BARS] if line.sums.shown) for name, _ in _BY}
         return [Panel(f"Acceptance by {words}", (f"{said}.",), bars[name]) for name, words in _BY]
 
 

@@ -9,6 +9,7 @@ when its folder changes; what answered before goes on.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ownlm.serve.gateway import Gateway
     from ownlm.serve.model import ServedModel
 
+logger = logging.getLogger("ownlm.serve")
 RETRY_S = 2.0
 """How often the folders of refused versions are looked at."""
 
@@ -100,7 +102,10 @@ class Keeper:
         try:
             model = await asyncio.to_thread(self._loaded, version, source)
         except Exception as error:
-            self.refused[version], self._seen[version] = self._why(error), seen
+            why = self._why(error)
+            if self.refused.get(version) != why:
+                logger.warning("version %s cannot be loaded: %s", version, why)
+            self.refused[version], self._seen[version] = why, seen
             return False
         finally:
             self.loading = ""

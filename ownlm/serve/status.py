@@ -75,6 +75,8 @@ def _supervised(model: ServedModel, name: str, otherwise: Any) -> Any:
 
 def _problems(gateway: Gateway, keeper: Keeper | None) -> list[str]:
     found = [f"version {version}: {why}" for version, why in keeper.refused.items()] if keeper is not None else []
+    if keeper is not None and not gateway.versions.names() and not keeper.states():
+        found.append("there is no version to load yet")
     if isinstance(gateway.keys, KeyFile) and gateway.keys.problem:
         found.append(f"API keys: {gateway.keys.problem}")
     return found

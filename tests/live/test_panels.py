@@ -28,7 +28,7 @@ def test_acceptance_of_the_last_days(tmp_path: Path) -> None:
     live(store, [*did, *[Did(GO, old, "select")] * 9])
     store.close()
     by_language, by_version = FeedbackPanels(settings(tmp_path), tmp_path).panels()
-    assert by_language.lines == ("Shown in 7 days: 6; accepted: 50.0%; 50% of the accepted text was kept.",)
+    assert by_language.lines == ("Shown in 7 days: 6; accepted: 50.0 %; 50 % of the accepted text was kept.",)
     assert [(bar.label, bar.value, bar.note) for bar in by_language.bars] == [
         ("Python", 0.75, "4 shown"),
         ("Go", 0.0, "2 shown"),

@@ -17,6 +17,7 @@ from ownlm.serve.dashboard import Bar, Dashboard, Panel
 from ownlm.serve.keys import Key, new_secret, write_keys
 from ownlm.serve.machine import Machine
 from ownlm.serve.model import ServedModel
+from ownlm.serve.watch import FolderRouter
 from tests.serve import browser as browsers
 from tests.serve.browser import browser
 from tests.serve.running import running_app
@@ -96,6 +97,16 @@ def test_the_page_draws_it(url: str, tmp_path_factory: pytest.TempPathFactory) -
             "Python: 50 %, from 25 % to 75 %"
         )
         assert page.console() == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browsers.missing() is not None, reason=browsers.missing() or "")
+def test_the_page_says_what_stands_in_the_way(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (tmp_path / "ownlm.json").write_text("{")
+    app = app_for(None, ServeConfig(), router=FolderRouter(tmp_path, "broken"))
+    with running_app(app) as url, browser(tmp_path_factory.mktemp("profile")) as page:
+        page.open(f"{url}/dashboard")
+        page.eventually(lambda: "description cannot be read" in page.text("#say"))
 
 
 @pytest.mark.browser

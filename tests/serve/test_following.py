@@ -336,3 +336,18 @@ def test_requests_go_on_through_swaps_and_corrupt_folders(tmp_path: Path, export
                 thread.join()
     assert len(answers) == 1, answers
     assert next(iter(answers)).startswith("200 ")
+
+
+def test_a_gateway_says_why_it_has_nothing_to_serve(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    watched, broken = tmp_path / "watched", tmp_path / "broken"
+    watched.mkdir()
+    router = FolderRouter(watched, "tiny", interval_s=0.02)
+    with running_server(None, ServeConfig(port=0), router=router) as server:
+        health = lambda: httpx.get(f"{server.url}/health").json()  # noqa: E731
+        assert (health()["status"], health()["problems"]) == ("not ready", ["there is no version to load yet"])
+        broken.mkdir()
+        (broken / "ownlm.json").write_text("{")
+        point(watched, broken)
+        eventually(lambda: any("description cannot be read" in problem for problem in health()["problems"]))
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "ownlm.serve"]
+    assert "cannot be loaded: the model's description cannot be read" in said

@@ -17,6 +17,8 @@ SPACE = "\N{NO-BREAK SPACE}"
 _TENFOLD = 10.0
 Kind = Literal["mismatch", "better", "alike", "early"]
 
+CHANCE = f"{100 * POWER:.0f}{SPACE}%"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -67,10 +69,10 @@ def _more(compared: Compared, shares: tuple[float, float]) -> str:
         return "there is too little to say how many users it needs"
     if missing == 0:
         return (
-            f"a difference of {lift} would have been seen with a chance of {POWER:.0%}: "
+            f"a difference of {lift} would have been seen with a chance of {CHANCE}: "
             "if there is one, it is probably smaller"
         )
-    return f"about {missing:,} more users are needed to see a difference of {lift} with a chance of {POWER:.0%}"
+    return f"about {missing:,} more users are needed to see a difference of {lift} with a chance of {CHANCE}"
 
 
 def in_words(compared: Compared) -> str:

@@ -127,7 +127,7 @@ async function connect() {
     $("other").selectedIndex = Math.min(1, versions.length - 1);
     $("model").textContent = data.model;
     $("light").className = "light on";
-    if (versions.length < 2) say("Only one version is loaded: both sides will be the same.");
+    if (versions.length < 2) say("Only one version is loaded: both sides will be the same. A rollout by parts or an experiment loads another.");
   } catch (error) {
     $("light").className = "light off";
     say(error instanceof TypeError ? "The server does not answer." : error.message, true);

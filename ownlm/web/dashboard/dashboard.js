@@ -10,7 +10,10 @@ const seconds = (value) => {
   if (value >= 1) return `${value.toFixed(value < 10 ? 1 : 0)} s`;
   return `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms`;
 };
-const plain = (value) => (value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(value < 1 ? 2 : 1));
+const plain = (value) => {
+  if (value >= 10 || Number.isInteger(value)) return value.toFixed(0);
+  return value.toFixed(value >= 1 ? 1 : value >= 0.01 ? 2 : 3);
+};
 const gigabytes = (value) => `${value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} GB`;
 
 const CHARTS = [
@@ -35,7 +38,7 @@ function drawMinute({ minute }) {
   const share = (name) => (answers ? percent(outcomes[name] / answers) : "–");
   const time = (value) => (value === null ? "–" : seconds(value));
   $("minute").replaceChildren(
-    meter("Answers, last minute", String(answers)),
+    meter("Answers a minute", String(answers)),
     meter("First token, p50", time(minute.first_p50)),
     meter("First token, p95", time(minute.first_p95)),
     meter("Whole answer, p95", time(minute.total_p95)),
@@ -59,6 +62,7 @@ function drawCharts({ series, seconds_a_step: step }) {
 function drawPanel({ title, lines, bars }) {
   const panel = html("div", { class: "panel" }, html("h3", {}, title), ...lines.map((line) => html("p", {}, line)));
   if (bars.length) {
+    const wide = Math.max(...bars.map(({ label }) => label.length)) > 12 ? "long" : "";
     const top = Math.max(0.05, ...bars.map(({ value, high }) => (value === null ? 0 : high)));
     const rows = bars.map((each) =>
       html(
@@ -70,27 +74,37 @@ function drawPanel({ title, lines, bars }) {
         html("td", { class: "note" }, each.note),
       ),
     );
-    panel.append(html("table", {}, html("tbody", {}, ...rows)));
+    panel.append(html("table", { class: wide }, html("tbody", {}, ...rows)));
   }
   return panel;
 }
 
+// What stands in the way, though answers go on: versions that cannot be loaded, a file of keys that cannot be read.
+async function problems() {
+  const { problems: found = [], rollout } = await (await fetch("/health")).json();
+  const others = (rollout?.problems ?? []).filter((problem) => !problem.startsWith("version ")); // said already
+  return [...found, ...others].join("\n");
+}
+
 async function draw() {
+  let said = "";
   try {
+    said = await problems();
     const response = await call("/dashboard/data");
     if (!response.ok) throw new Error((await response.json()).error.message);
     const data = await response.json();
     $("model").textContent = data.model;
     $("versions").textContent = data.versions.length > 1 ? `${data.versions.length} versions` : data.versions[0];
     $("light").className = "light on";
-    $("say").textContent = "";
+    $("say").textContent = said;
     drawMinute(data.history);
     drawCharts(data.history);
     $("panels-heading").hidden = !data.panels.length;
     $("panels").replaceChildren(...data.panels.map(drawPanel));
   } catch (error) {
     $("light").className = "light off";
-    $("say").textContent = error instanceof TypeError ? "The server does not answer." : error.message;
+    const why = error instanceof TypeError ? "The server does not answer." : error.message;
+    $("say").textContent = [why, said].filter(Boolean).join("\n");
   }
 }
 
