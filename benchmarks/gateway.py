@@ -54,8 +54,8 @@ def serve(export: Path, told: Any) -> None:
     from ownlm.serve.app import app_for
     from ownlm.serve.config import ServeConfig
     from ownlm.serve.connection import limited
+    from ownlm.serve.listening import bind
     from ownlm.serve.model import load_model
-    from ownlm.serve.server import bind
 
     model = load_model(export, ServeConfig())
     ids = model.vocabulary.encode("def f(x):\n    return x + 1\n")

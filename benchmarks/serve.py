@@ -30,7 +30,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from serve_contenders import SHAPES, Contender, bare_ctranslate2, llama_cpp, openvino, ours, percentiles, random_export
+from serve_contenders import (
+    SHAPES,
+    Contender,
+    UnsupportedModelError,
+    bare_ctranslate2,
+    llama_cpp,
+    openvino,
+    ours,
+    percentiles,
+    random_export,
+)
 from serve_users import users
 
 from ownlm.serve.config import ServeConfig
@@ -105,7 +115,11 @@ def contenders(options: argparse.Namespace, *, remember: bool) -> Iterator[Conte
         if options.openvino and not remember:
             others.append(lambda g=gguf: openvino(options.openvino, g, options.threads))
         for make in others:
-            contender = make()
+            try:
+                contender = make()
+            except UnsupportedModelError as error:
+                print(f"({error})")
+                continue
             yield contender
             contender.close()
 
@@ -115,16 +129,21 @@ def bare(options: argparse.Namespace, bytes_per_second: float) -> None:
     draw = random.Random(0)
     prompts = [[draw.randrange(130, 4000) for _ in range(options.prompt)] for _ in range(options.rounds)]
     print(f"\nPrompts of {options.prompt} tokens, never met before; {options.tokens} new ones; ms\n")
-    print("| engine | first token p50 | p95 | p99 | a token p50 | p95 | p99 | tokens/s | of the bound |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("Bound of a token: the time to read all weights, and keys and values of all positions before it\n")
+    print(
+        "| engine | first token p50 | p95 | p99 | a token p50 | p95 | p99 | tokens/s | of the bound | weights alone |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for contender in contenders(options, remember=False):
         contender.ask(prompts[0][:64], 4)
         answers = [contender.ask(prompt, options.tokens) for prompt in prompts]
         steps = [later - before for times in answers for before, later in pairwise(times)]
         rate = 1 / statistics.median(steps)
-        share = rate * contender.weight_bytes / bytes_per_second
+        weights = contender.weight_bytes / bytes_per_second
+        kept = contender.position_bytes * (options.prompt + options.tokens / 2) / bytes_per_second
         first = percentiles([times[0] for times in answers])
-        print(f"| {contender.name} | {first} | {percentiles(steps)} | {rate:.1f} | {share:.0%} |", flush=True)
+        row = f"| {contender.name} | {first} | {percentiles(steps)} | {rate:.1f} | {rate * (weights + kept):.0%} |"
+        print(f"{row} {rate * weights:.0%} |", flush=True)
 
 
 def typed(options: argparse.Namespace) -> list[tuple[int, ...]]:

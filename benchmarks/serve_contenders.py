@@ -18,6 +18,11 @@ from typing import Any
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines.base import Engine, GenerationRequest, GenerationStep
 
+
+class UnsupportedModelError(Exception):
+    """A contender does not take this model."""
+
+
 Ask = Callable[[Sequence[int], int], list[float]]
 """(prompt, new tokens) -> seconds from the call to each token."""
 
@@ -36,11 +41,13 @@ class Contender:
         ask: one request.
         close: gives its memory back.
         weight_bytes: read for a token.
+        position_bytes: keys and values of one position; a token reads those of all before it, too.
     """
 
     name: str
     ask: Ask
     weight_bytes: int
+    position_bytes: int
     close: Callable[[], None] = field(default=lambda: None)
 
 
@@ -104,7 +111,8 @@ def ours(export: Path, engine: str, precision: str, threads: int, **settings: An
     compute = precision if engine == "torch" else "default"
     config = ServeConfig.model_validate({"engine": engine, "compute_type": compute, "threads": threads, **settings})
     opened = open_engine(export / "ctranslate2", config)
-    return Contender(f"ours: {engine} {precision}", timed(opened), weight_bytes(export, precision), opened.close)
+    name = f"ours: {engine} {precision}"
+    return Contender(name, timed(opened), weight_bytes(export, precision), position_bytes(export), opened.close)
 
 
 def bare_ctranslate2(export: Path, precision: str, threads: int) -> Contender:
@@ -133,7 +141,8 @@ def bare_ctranslate2(export: Path, precision: str, threads: int) -> Contender:
         )
         return times
 
-    return Contender(f"ctranslate2 bare {precision}", ask, weight_bytes(export, precision), generator.unload_model)
+    name = f"ctranslate2 bare {precision}"
+    return Contender(name, ask, weight_bytes(export, precision), position_bytes(export), generator.unload_model)
 
 
 def llama_cpp(gguf: Path, *, remember: bool) -> Contender:
@@ -144,7 +153,8 @@ def llama_cpp(gguf: Path, *, remember: bool) -> Contender:
 
     running = ExitStack()
     url = running.enter_context(running_llamacpp(gguf))
-    client = httpx.Client(base_url=url, timeout=120, trust_env=False)
+    # Its server closes a connection after some requests without saying so: each gets its own.
+    client = httpx.Client(base_url=url, timeout=120, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     def ask(prompt: Sequence[int], tokens: int) -> list[float]:
         times: list[float] = []
@@ -164,7 +174,8 @@ def llama_cpp(gguf: Path, *, remember: bool) -> Contender:
         return times
 
     running.callback(client.close)
-    return Contender(f"llama.cpp ({gguf.parent.parent.name})", ask, gguf.stat().st_size, running.close)
+    name = f"llama.cpp ({gguf.parent.parent.name})"
+    return Contender(name, ask, gguf.stat().st_size, position_bytes(gguf.parent, number=2), running.close)
 
 
 def openvino(python: Path, gguf: Path, threads: int) -> Contender:
@@ -176,9 +187,9 @@ def openvino(python: Path, gguf: Path, threads: int) -> Contender:
     assert child.stdin is not None
     assert child.stdout is not None
     source, sink = child.stdout, child.stdin
-    while not source.readline().startswith("["):  # what the library says while it loads
-        if child.poll() is not None:
-            raise RuntimeError("openvino-genai did not start")
+    while not (line := source.readline()).startswith("["):  # what the library says while it loads
+        if not line:
+            raise UnsupportedModelError(f"openvino-genai does not load {gguf}")
 
     def ask(prompt: Sequence[int], tokens: int) -> list[float]:
         sink.write(json.dumps({"prompt": list(prompt), "tokens": tokens}) + "\n")
@@ -190,13 +201,25 @@ def openvino(python: Path, gguf: Path, threads: int) -> Contender:
         sink.close()
         child.wait(10)
 
-    return Contender(f"openvino-genai ({gguf.parent.parent.name})", ask, gguf.stat().st_size, close)
+    name = f"openvino-genai ({gguf.parent.parent.name})"
+    return Contender(name, ask, gguf.stat().st_size, position_bytes(gguf.parent), close)
 
 
 def weight_bytes(export: Path, precision: str) -> int:
     """What a token's products read: all weights once."""
-    described = json.loads((export / "ctranslate2" / "ownlm.json").read_text(encoding="utf-8"))
-    return int(described["parameters"]) * (1 if precision == "int8" else 4)
+    return int(description(export / "ctranslate2")["parameters"]) * (1 if precision == "int8" else 4)
+
+
+def position_bytes(folder: Path, number: int = 4) -> int:
+    """Keys and values of one position in all layers; `folder` has an ownlm.json, or a ctranslate2 folder with one."""
+    shape = description(folder if (folder / "ownlm.json").is_file() else folder / "ctranslate2")["architecture"]
+    return int(2 * shape["layers"] * shape["kv_heads"] * (shape["d_model"] // shape["heads"]) * number)
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What an export says of itself."""
+    described: dict[str, Any] = json.loads((folder / "ownlm.json").read_text(encoding="utf-8"))
+    return described
 
 
 def percentiles(seconds: Sequence[float]) -> str:
