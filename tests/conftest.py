@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.data.spark import SparkServer, spark_home, spark_server
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("ownlm", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -21,3 +25,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Such a process has no main file, which PySpark takes for its own doctests, and exits. A nameless one does.
     sys.modules["__main__"].__spec__ = SimpleNamespace(name=None)  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="session")
+def classic_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    """A running classic Spark, started once: a start takes some 15 s of CPU. Tests are skipped where there is none."""
+    home = spark_home()
+    if home is None:
+        pytest.skip("classic Spark is not there: scripts/test sets up .venv-spark where there is Java")
+    with spark_server(home, tmp_path_factory.mktemp("spark")) as server:
+        yield server

@@ -18,18 +18,15 @@ import pytest
 from ownlm.data.lake.config import EngineConfig, EngineSetting
 from ownlm.data.lake.engine import Engine, open_engine
 from ownlm.data.lake.engines.address import TOKEN_VARIABLE
-from tests.data.spark import SparkServer, spark_home, spark_server
+from tests.data.spark import SparkServer
 
 
 @pytest.fixture(scope="package")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
-    """A running classic Spark, whose token is in the environment; it is stopped after the last test of tests/data."""
-    home = spark_home()
-    if home is None:
-        pytest.skip("classic Spark is not there: scripts/test sets up .venv-spark where there is Java")
-    with pytest.MonkeyPatch.context() as patch, spark_server(home, tmp_path_factory.mktemp("spark")) as server:
-        patch.setenv(TOKEN_VARIABLE, server.token)
-        yield server
+def spark(classic_spark: SparkServer) -> Iterator[SparkServer]:
+    """A running classic Spark, whose token is in the environment of the tests of tests/data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(TOKEN_VARIABLE, classic_spark.token)
+        yield classic_spark
 
 
 @pytest.fixture(scope="module", params=["sail", "spark"])

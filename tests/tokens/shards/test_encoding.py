@@ -26,7 +26,7 @@ from ownlm.tokens.shards.mixture import copies
 from ownlm.tokens.shards.pack import pack
 from ownlm.tokens.shards.reader import ShardReader
 from tests.context import make_context
-from tests.data.spark import spark_home, spark_server
+from tests.data.spark import SparkServer
 from tests.tokens.corpora import program, small, write_corpus, write_table
 from tests.tokens.strategies import documents
 
@@ -100,10 +100,9 @@ def test_a_map_is_the_same_after_a_journey(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_spark_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = spark_home()
-    if home is None:
-        pytest.skip("classic Spark is not there: scripts/test sets up .venv-spark where there is Java")
+def test_a_real_spark_writes_the_same_bytes(
+    classic_spark: SparkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = write_corpus(tmp_path / "corpus", files=3)
     inputs = {"corpus": corpus, "vocabulary": FOLDER}
     plain = ShardsStage(shards=ShardsConfig(context=64, shard_mb=0.01))
@@ -114,11 +113,9 @@ def test_a_real_spark_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.
     ]
     here = make_context(tmp_path, related, inputs, name="here")
     pack(here)
-    (tmp_path / "server").mkdir()
-    with spark_server(home, tmp_path / "server") as server:
-        monkeypatch.setenv(TOKEN_VARIABLE, server.token)
-        for context in contexts:
-            pack(replace(context, engine=EngineConfig(spark=server.address)))
+    monkeypatch.setenv(TOKEN_VARIABLE, classic_spark.token)
+    for context in contexts:
+        pack(replace(context, engine=EngineConfig(spark=classic_spark.address)))
     for context, expected in zip(contexts, (SHARDS, here.out), strict=True):
         for split in ("train", "heldout_repos", "heldout_files"):
             ShardReader(context.out / split).verify()
