@@ -46,6 +46,11 @@ class RunRecord:
     complete: bool
 
     @property
+    def recipe(self) -> Path:
+        """The recipe as it was resolved."""
+        return self.folder / "recipe.yaml"
+
+    @property
     def index(self) -> Path:
         """The run's index page."""
         return self.folder / "report" / "index.html"
@@ -185,7 +190,7 @@ def _quoted(value: Any) -> Any:
 
 def read_saved_recipe(record: RunRecord) -> Recipe:
     """The recipe a run was made with, as it was resolved then."""
-    return load_recipe(record.folder / "recipe.yaml")
+    return load_recipe(record.recipe)
 
 
 def read_record(store: Store, name: str | None) -> RunRecord:

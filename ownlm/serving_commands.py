@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,11 @@ class _RunOrCommand(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-gateway = typer.Typer(cls=_RunOrCommand, help="Serve a model: completions for editors, playground, metrics.")
+gateway = typer.Typer(
+    cls=_RunOrCommand,
+    help="Serve a model: completions for editors, playground, metrics. "
+    "`ownlm serve [RUN]` is `ownlm serve run [RUN]`, whose --help shows the options.",
+)
 keys = typer.Typer(no_args_is_help=True, help="API keys of a gateway: made, listed, rotated, revoked.")
 gateway.add_typer(keys, name="keys")
 out = Terminal()
@@ -46,8 +51,13 @@ KeyName = Annotated[str, typer.Argument(help="What the key is called in lists an
 
 @gateway.command("run")
 def run_gateway(
-    run_name: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run to serve; the latest if left out.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN|SETTING=VALUE",
+            help="The run to serve, the latest if left out; then settings, e.g. serve.deadline_s=5.",
+            show_default=False,
+        ),
     ] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Instead of the recipe's port; 0 picks a free one.")
@@ -69,7 +79,8 @@ def run_gateway(
     """Serve a finished run's model: completions in the protocols of editors, playground, metrics."""
     from ownlm import serving
     from ownlm.pipeline.store import Store
-    from ownlm.runs import read_record, read_saved_recipe
+    from ownlm.recipe.load import serve_settings
+    from ownlm.runs import read_record
     from ownlm.serve.config import ServeConfig
 
     given: dict[str, object] = {
@@ -85,16 +96,22 @@ def run_gateway(
     }
     if without_keys:
         changed["without_keys"] = True
-    store, settings, name = Store(home), ServeConfig(), ""
+    run_name, overrides = run_and_settings(words or ())
+    store = Store(home)
     record = read_record(store, run_name) if watch is None or run_name is not None else None
-    if record is not None:
-        recipe = read_saved_recipe(record)
-        settings, name = recipe.serve, recipe.name
+    settings = serve_settings(overrides, None if record is None else record.recipe)
     settings = ServeConfig.model_validate({**settings.model_dump(), **changed})
     if watch is not None:
-        serving.serve_folder(out, store, watch, name, settings)
+        serving.serve_folder(out, store, watch, "" if record is None else record.name, settings)
     elif record is not None:
         serving.serve_record(out, store, record, settings)
+
+
+def run_and_settings(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """The run that is named, and settings: "RUN a.b=c d.e=f", where either may be left out."""
+    if words and "=" not in words[0]:
+        return words[0], words[1:]
+    return None, words
 
 
 @keys.command("add")
@@ -169,9 +186,12 @@ def rotate_key(
 
     token, secret = new_secret()
     path = file or home / KEYS_FILE
+    until = time.time() + duration_s(grace, "--grace")
     with changing(path) as before:
-        write_keys(path, rotated(before, name, secret, time.time() + duration_s(grace, "--grace")))
-    _show_token(token, path)
+        write_keys(path, rotated(before, name, secret, until))
+    out.print(token, markup=False, soft_wrap=True)
+    still = time.strftime("%Y-%m-%d %H:%M", time.gmtime(until))
+    out.print(f"This is shown once. The one before is good until {still} UTC.", style="dim", soft_wrap=True)
 
 
 @keys.command("revoke")

@@ -14,7 +14,7 @@ from ownlm.errors import InputError, OwnlmError, RecipeError
 from ownlm.serve.authentication import KeyFile
 from ownlm.serve.keys import read_keys
 from ownlm.serve.protocols.errors import ApiError
-from ownlm.serving_commands import duration_s
+from ownlm.serving_commands import duration_s, run_and_settings
 
 
 @pytest.fixture
@@ -100,3 +100,32 @@ def test_a_folder_that_is_not_there_is_not_watched(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["serve", "--watch", str(tmp_path / "none"), "--home", str(tmp_path)])
     assert isinstance(done.exception, InputError)
     assert "watch" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "run", "settings"),
+    [
+        ((), None, ()),
+        (("small",), "small", ()),
+        (("serve.port=0",), None, ("serve.port=0",)),
+        (("small", "serve.port=0", "serve.queue=9"), "small", ("serve.port=0", "serve.queue=9")),
+    ],
+)
+def test_a_run_and_settings(words: tuple[str, ...], run: str | None, settings: tuple[str, ...]) -> None:
+    assert run_and_settings(words) == (run, settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("serve.queues=9", "queue"),
+        ("serve.queue=many", "command line: serve.queue=many"),
+        ("train.steps=9", "Only settings of serving"),
+        ("more", "Only settings of serving"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(tmp_path: Path, setting: str, said: str) -> None:
+    words = ["serve", "serve.port=0", setting, "--watch", str(tmp_path), "--home", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, RecipeError)
+    assert said in str(done.exception)

@@ -17,6 +17,7 @@ from ownlm.export.config import REFUSED
 from ownlm.pipeline.tracking.redact import redact
 from ownlm.recipe.schema import Recipe
 from ownlm.recipe.yaml_file import KeyPath, Lines, parse_value, read_yaml
+from ownlm.serve.config import ServeConfig
 
 _OVERRIDE = "command line: "
 
@@ -41,6 +42,31 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), sources: Sequence[Pat
     for text in overrides:
         _override(values, places, text)
     return validate(values, places, str(path))
+
+
+def serve_settings(overrides: Sequence[str], path: Path | None) -> ServeConfig:
+    """How to serve: as a recipe says, or by default, with overrides of `serve.` settings.
+
+    Args:
+        overrides: as in `load_recipe`.
+        path: the recipe; None for none.
+
+    Raises:
+        RecipeError: as `load_recipe`; or an override is not about serving.
+    """
+    for text in overrides:
+        if not text.startswith("serve."):
+            advice = "Write serve.NAME=VALUE, e.g. serve.deadline_s=5; other settings are those of `ownlm run`."
+            raise RecipeError(
+                "Only settings of serving can be changed here.", where=f"{_OVERRIDE}{text}", advice=advice
+            )
+    if path is not None:
+        return load_recipe(path, overrides).serve
+    values: dict[str, Any] = {"name": "served", "sources": [{"python": {}}]}
+    places: dict[KeyPath, str] = {}
+    for text in overrides:
+        _override(values, places, text)
+    return validate(values, places, "the defaults").serve
 
 
 def validate(values: dict[str, Any], places: dict[KeyPath, str], name: str) -> Recipe:

@@ -12,10 +12,12 @@ from pydantic import BaseModel
 from ownlm.errors import RecipeError
 from ownlm.recipe.base import canonical_json
 from ownlm.recipe.init import commented_recipe
-from ownlm.recipe.load import known_keys, lines_as_places, load_recipe, validate
+from ownlm.recipe.load import known_keys, lines_as_places, load_recipe, serve_settings, validate
 from ownlm.recipe.schema import Recipe
 from ownlm.recipe.yaml_file import parse_yaml
 from ownlm.runs import recipe_text
+from ownlm.serve.config import ServeConfig
+from ownlm.serve.feedback import FeedbackConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -332,3 +334,15 @@ def test_a_model_the_export_cannot_take_is_told_before_anything_runs(recipe: Pat
         with pytest.raises(RecipeError, match=words) as raised:
             load_recipe(recipe, ["model.family=dots1", f"export=[{form}]"])
         assert "export" in str(raised.value.where)
+
+
+def test_settings_of_serving_come_from_a_recipe_or_the_defaults(recipe: Path) -> None:
+    assert serve_settings((), None) == ServeConfig()
+    assert serve_settings(("serve.queue=9", "serve.feedback={keep_text: true}"), None) == ServeConfig(
+        queue=9, feedback=FeedbackConfig(keep_text=True)
+    )
+    of_recipe = load_recipe(recipe).serve
+    assert serve_settings((), recipe) == of_recipe
+    assert serve_settings(("serve.queue=9",), recipe) == of_recipe.model_copy(update={"queue": 9})
+    with pytest.raises(RecipeError, match="Only settings of serving"):
+        serve_settings(("train.steps=3",), recipe)
