@@ -91,6 +91,10 @@ def export_data(
     to: Annotated[Path, typer.Option(help="The folder to write, which must be empty or not there.")],
     since: Since = "",
     held_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share of the pairs kept for validation.")] = 0.05,
+    without: Annotated[
+        list[Path] | None,
+        typer.Option(help="A benchmark's file or folder: what holds text of it is left out. May be given again."),
+    ] = None,
     store: StoreUrl = "",
     home: Home = DEFAULT_HOME,
 ) -> None:
@@ -100,11 +104,18 @@ def export_data(
 
     opened = open_store(_settings(store), home)
     try:
-        made = export(opened, to, since=moment(since, time.time()), held_out=held_out)
+        made = export(opened, to, since=moment(since, time.time()), held_out=held_out, benchmarks=without or ())
     finally:
         opened.close()
     out.print(f"{made.documents:,} documents  {to / 'documents.parquet'}", markup=False, soft_wrap=True)
     out.print(f"{made.pairs:,} pairs, {made.held_out:,} more held out  {to / 'pairs'}", markup=False, soft_wrap=True)
+    if not made.documents:
+        why = "Nothing was accepted whose code was kept: code is kept with serve.feedback.keep_text=true only."
+        out.print(why, markup=False, soft_wrap=True)
+        return
+    if without:
+        left = f"{made.benchmark_documents:,} documents and {made.benchmark_pairs:,} pairs held text of benchmarks"
+        out.print(f"{left}: left out", markup=False, soft_wrap=True)
     out.print(f"\nTo train on the documents, add to a recipe's sources:\n{made.source}", markup=False, soft_wrap=True)
 
 
@@ -143,6 +154,10 @@ def print_report(console: Console, found: Report) -> None:
             table.add_row(line.name or UNKNOWN, *_cells(line))
         wide.print(table, markup=False)
         wide.print()
+    if not found.whole.sums.shown:
+        console.print(
+            "No client has told yet that a completion was shown: it needs one that sends events, as Tabby's do."
+        )
     after = "/".join(HORIZON_NAMES.values())
     wide.print(
         f"chars: of accepted text; kept: of these, at the last report of each; left: share after {after}\n"
