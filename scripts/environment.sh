@@ -20,12 +20,21 @@ debian() {
     fi
     command -v apt-get >/dev/null || return 1
     say "Installing Debian packages: ${missing[*]}"
-    "${as_root[@]}" apt-get update -qq && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    # One at a time: apt does not wait for another apt that reads its lists.
+    flock . "${as_root[@]}" apt-get update -qq && flock . "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# environment EXTRAS: .venv holds ownlm (editable) with these extras, pinned by constraints.txt.
+# environment EXTRAS: .venv holds ownlm (editable) with these extras, pinned by constraints.txt. Two at once wait for
+# each other.
 environment() {
+    exec 9<scripts
+    ! command -v flock >/dev/null || flock 9
+    _environment "$1" 9<&-
+    exec 9<&-
+}
+
+_environment() {
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
         echo "ownlm needs Python 3.11 or newer; $python is $("$python" --version 2>&1). Set PYTHON to another one." >&2
         exit 8
@@ -42,7 +51,10 @@ environment() {
     say "Setting up .venv (once; some 2 GB on disk)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
     .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
-    .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e ".[$1]"
+    .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt --no-compile -e ".[$1]"
+    # As pip does, on all cores. Some packages carry files that do not compile, on purpose.
+    .venv/bin/python -m compileall -q -j 0 "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+        >/dev/null || true
     echo "$wanted" >> .venv/.ready
 }
 

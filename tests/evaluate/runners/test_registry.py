@@ -72,7 +72,7 @@ def test_tools_on_the_users_path_are_not_taken(tmp_path: Path, monkeypatch: pyte
         toolchain.path_of("ownlm-tool")
 
 
-def test_the_test_script_installs_every_language() -> None:
-    script = (Path(__file__).parents[3] / "scripts/test").read_text().split()
+def test_the_setup_script_installs_every_language() -> None:
+    script = (Path(__file__).parents[3] / "scripts/setup").read_text().split()
     needed = {package for one in runners() for package in (*one.packages, *(extra.package for extra in one.extras))}
     assert needed - {"bash"} <= set(script)
