@@ -60,6 +60,14 @@ def test_export(ownlm: Ownlm, home: Path, tmp_path: Path) -> None:
     refused(ownlm("feedback", "export", "--home", home, "--to", tmp_path / "data"), 3, "something already")
 
 
+def test_nothing_shown_and_nothing_kept_is_said(ownlm: Ownlm, tmp_path: Path) -> None:
+    open_feedback(FeedbackConfig(), tmp_path / "home").close()
+    assert "No client has told" in ownlm("feedback", "report", "--home", tmp_path / "home").out
+    done = ownlm("feedback", "export", "--home", tmp_path / "home", "--to", tmp_path / "data")
+    assert "serve.feedback.keep_text=true" in done.out
+    assert "parquet: {path:" not in done.out
+
+
 def test_wrong_questions(ownlm: Ownlm, home: Path, tmp_path: Path) -> None:
     refused(ownlm("feedback", "report", "--home", tmp_path), 3, "no feedback here", "serve.feedback")
     refused(ownlm("feedback", "report", "--home", home, "--by", "colour"), 2, "colour", "language")
