@@ -5,7 +5,8 @@
     DIR/pairs/validation.parquet  and .jsonl: of other files than those of training
     DIR/export.json               what was counted
 
-Nothing of a benchmark is taken out here: the cleaning of the recipe does that for documents (`decontamination`).
+What holds text of benchmarks is left out, if they are named: the recipe's cleaning does that for documents
+(`decontamination`), but nobody cleans pairs after this.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,8 +22,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ownlm.data.lake.document import SCHEMA, documents_batch
+from ownlm.data.lake.document import SCHEMA, Document, documents_batch
 from ownlm.errors import InputError, StorageError
+from ownlm.live.feedback.benchmarks import Benchmarks
 from ownlm.live.feedback.documents import documents
 from ownlm.live.feedback.pairs import Pair, pairs
 from ownlm.live.feedback.store import Store
@@ -50,6 +52,8 @@ class Exported:
         pairs: for training.
         held_out: pairs for validation.
         left_out: pairs of validation that training has, too, from another file: in neither.
+        benchmark_documents: not written, for they hold text of a benchmark.
+        benchmark_pairs: the same of pairs.
         source: lines of a recipe's `sources` that read the documents.
     """
 
@@ -57,10 +61,19 @@ class Exported:
     pairs: int
     held_out: int
     left_out: int
+    benchmark_documents: int
+    benchmark_pairs: int
     source: str
 
 
-def export(store: Store, to: Path, *, since: float | None = None, held_out: float = 0.05) -> Exported:
+def export(
+    store: Store,
+    to: Path,
+    *,
+    since: float | None = None,
+    held_out: float = 0.05,
+    benchmarks: Sequence[Path] = (),
+) -> Exported:
     """Write documents and pairs of a store.
 
     Args:
@@ -68,21 +81,27 @@ def export(store: Store, to: Path, *, since: float | None = None, held_out: floa
         to: the folder.
         since: only completions from then on, seconds since 1970.
         held_out: share of the files whose pairs are for validation.
+        benchmarks: files and folders of which nothing is written.
 
     Raises:
-        InputError: the folder holds something.
+        InputError: the folder holds something, or a benchmark cannot be read.
         StorageError: it cannot be written.
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError("There is something already.", where=to, advice="Choose another folder, or empty this one.")
+    kept = Benchmarks(benchmarks)
     temporary = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         (temporary / "pairs").mkdir(parents=True)
-        rows = _write_documents(store, temporary / "documents.parquet", since)
-        train, validation, left_out = _divided(pairs(judged_choices(store, since)), held_out)
+        rows = _write_documents(
+            kept.clean_documents(documents(judged_choices(store, since))), temporary / "documents.parquet"
+        )
+        found = kept.clean_pairs(pairs(judged_choices(store, since)))
+        train, validation, left_out = _divided(found, held_out)
         for name, chosen in (("train", train), ("validation", validation)):
             _write_pairs(temporary / "pairs" / name, chosen)
-        made = Exported(rows, len(train), len(validation), left_out, recipe_source(to))
+        taken_out = (kept.documents, kept.pairs)
+        made = Exported(rows, len(train), len(validation), left_out, *taken_out, recipe_source(to))
         counts = {key: value for key, value in asdict(made).items() if key != "source"}
         (temporary / "export.json").write_text(json.dumps(counts | {"since": since}, indent=1) + "\n")
         if to.exists():
@@ -104,9 +123,8 @@ def recipe_source(folder: Path) -> str:
     return f"  - parquet: {{path: {path}, name: feedback, columns: {{{columns}}}}}"
 
 
-def _write_documents(store: Store, path: Path, since: float | None) -> int:
+def _write_documents(found: Iterator[Document], path: Path) -> int:
     rows = 0
-    found = documents(judged_choices(store, since))
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         while some := list(islice(found, _ROWS)):
             writer.write_batch(documents_batch(some))

@@ -112,7 +112,8 @@ def test_pairs_and_their_split(filled: Store, tmp_path: Path) -> None:
     assert table.schema.equals(PAIR_SCHEMA)
     assert table.to_pylist() == train
     counted = json.loads((tmp_path / "out" / "export.json").read_text())
-    assert counted == {"documents": 40, "pairs": made.pairs, "held_out": made.held_out, "left_out": 0, "since": None}
+    expected = {"documents": 40, "pairs": made.pairs, "held_out": made.held_out, "left_out": 0, "since": None}
+    assert counted == expected | {"benchmark_documents": 0, "benchmark_pairs": 0}
     again = export(filled, tmp_path / "again", held_out=0.3)
     assert (again.pairs, again.held_out) == (made.pairs, made.held_out)
     assert (tmp_path / "again/pairs/train.jsonl").read_bytes() == (tmp_path / "out/pairs/train.jsonl").read_bytes()
@@ -131,6 +132,33 @@ def test_the_same_words_in_two_files_are_not_on_both_sides(tmp_path: Path) -> No
     assert made.pairs > 5
     assert made.held_out == 0
     assert made.left_out == 30 - made.pairs
+
+
+def test_nothing_of_a_benchmark_is_written(filled: Store, tmp_path: Path) -> None:
+    """File 3 holds a problem of one."""
+    prompt = "def scale_3(values, by):\n    return [value * by for value in values[3:]]"
+    problem = {
+        "task_id": "b/0",
+        "prompt": prompt,
+        "solution": "return nothing that anybody ever wrote down in here",
+    }
+    benchmark = tmp_path / "benchmark.jsonl"
+    benchmark.write_text(json.dumps(problem) + "\n")
+    plain = export(filled, tmp_path / "plain")
+    made = export(filled, tmp_path / "clean", benchmarks=[benchmark])
+    written = [path.read_text() for path in (tmp_path / "clean/pairs").glob("*.jsonl")]
+    assert "scale_3(" not in "".join(written)
+    assert (made.benchmark_pairs, made.benchmark_documents) == (1, 1)
+    assert made.pairs + made.held_out == plain.pairs + plain.held_out - 1
+    documents = pq.read_table(tmp_path / "clean/documents.parquet")["content"].to_pylist()
+    assert not any("scale_3(" in content for content in documents)
+    assert len(documents) == made.documents == plain.documents - 1
+
+
+def test_a_benchmark_that_is_not_there_is_said_before_anything_is_written(filled: Store, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not there"):
+        export(filled, tmp_path / "out", benchmarks=[tmp_path / "none.jsonl"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(filled: Store, tmp_path: Path) -> None:

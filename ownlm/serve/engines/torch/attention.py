@@ -64,7 +64,7 @@ class Attention:
         """
         mixed = []
         for text in self._texts:
-            q_LNH, kv = qkv[text.rows].split(self._split, dim=1)
+            q_LNH, kv = qkv[text.rows].split_with_sizes(self._split, dim=1)
             text.new[layer].copy_(kv.view(len(kv), 2, -1, kv.shape[-1]).transpose(0, 1))
             mixed.append(text.attend(layer, q_LNH))
         return mixed[0] if len(mixed) == 1 else torch.cat(mixed)

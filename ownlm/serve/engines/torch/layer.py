@@ -44,8 +44,8 @@ class Layer:
         self._out = network.projection(attention.o_proj.weight)
         self._qk_norm: Tensor | None = None  # [N + K, H]
         if attention.q_norm is not None and attention.k_norm is not None:
-            gains = [attention.q_norm.weight] * shape.heads + [attention.k_norm.weight] * shape.kv_heads
-            self._qk_norm = moved(torch.stack(gains))
+            q_NH = attention.q_norm.weight.expand(shape.heads, -1)
+            self._qk_norm = moved(torch.cat((q_NH, attention.k_norm.weight.expand(shape.kv_heads, -1))))
         self._mlp = _mlp(block, network)
 
     def __call__(self, x_TD: Tensor, number: int, turns: Turns, attention: Attention) -> Tensor:
