@@ -81,6 +81,7 @@ class _Rendering(Rendering):
 
     def piece(self, piece: Piece) -> bytes:
         """See `Rendering.piece`."""
+        self.add(piece)
         if not piece.text:
             return b""
         shown = {"index": 0, "content": piece.text, "tokens": [], "stop": False, "id_slot": 0}

@@ -98,6 +98,7 @@ class _Rendering(Rendering):
 
     def piece(self, piece: Piece) -> bytes:
         """See `Rendering.piece`."""
+        self.add(piece)
         return self._delta(piece.text, None) if piece.text else b""
 
     def end(self) -> bytes:

@@ -28,7 +28,7 @@ class Rendering(ABC):
 
     Attributes:
         answer: what is told.
-        choices: of the answer, each as far as it has come.
+        choices: of the answer, each as far as it was added: a stream gives its pieces away and need not keep them.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -36,7 +36,7 @@ class Rendering(ABC):
         self.choices = [Piece(index) for index in range(answer.choices)]
 
     def add(self, piece: Piece) -> None:
-        """The next piece; in a stream, before its event."""
+        """Keep the next piece of a choice."""
         self.choices[piece.choice].add(piece)
 
     @abstractmethod
@@ -73,11 +73,7 @@ async def _events(gateway: Gateway, path: str, rendering: Rendering) -> AsyncIte
     """An error on the way is an event, in the shape of the address that was asked: the status is long sent."""
     try:
         async for pieces in rendering.answer.pieces():
-            shown = []  # joined at the end: who reads slowly gets thousands at once
-            for piece in pieces:
-                rendering.add(piece)
-                shown.append(rendering.piece(piece))
-            yield b"".join(shown)
+            yield b"".join(map(rendering.piece, pieces))  # who reads slowly gets thousands at once
         yield rendering.end()
     except ApiError as refusal:
         yield event(refusal.body(path))

@@ -122,6 +122,7 @@ class _Rendering(Rendering):
 
     def piece(self, piece: Piece) -> bytes:
         """See `Rendering.piece`."""
+        self.add(piece)
         return self._event(piece.text, None, None) if piece.text else b""
 
     def end(self) -> bytes:
