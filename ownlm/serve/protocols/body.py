@@ -22,6 +22,9 @@ Stop = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Stops = Stop | Annotated[list[Stop], Field(max_length=MOST_STOPS)] | None
 """Stop strings as OpenAI takes them."""
 
+EDITOR_STOPS = 64
+"""Stop strings an editor may send; Continue sends ten."""
+
 Temperature = Annotated[float, Field(ge=0, le=2)]
 """As OpenAI bounds it."""
 

@@ -11,9 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ownlm.serve.call import CodeContext, Snippet
-from ownlm.serve.protocols.body import Lenient, Stop
-
-MOST_STOPS = 64
+from ownlm.serve.protocols.body import EDITOR_STOPS, Lenient, Stop
 
 
 class ExtraText(Lenient):
@@ -37,7 +35,7 @@ class InfillRequest(Lenient):
     top_k: int | None = Field(None, ge=-1, lt=2**31)
     top_p: float | None = Field(None, ge=0, le=1)
     seed: int | None = Field(None, ge=-1, lt=2**63)
-    stop: Annotated[list[Stop], Field(max_length=MOST_STOPS)] | None = None
+    stop: Annotated[list[Stop], Field(max_length=EDITOR_STOPS)] | None = None
     stream: bool | None = None
     response_fields: list[str] | None = None
     model: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -15,13 +15,13 @@ from ownlm.serve.call import Call, Caller, CodeContext, CompletionOptions
 from ownlm.serve.completion import Piece
 from ownlm.serve.gateway import Gateway
 from ownlm.serve.http import caller_of, read_body
-from ownlm.serve.protocols.body import EDITOR_TEMPERATURE, MOST_STOPS, Lenient, Stops, Temperature, listed, parse
+from ownlm.serve.protocols.body import EDITOR_STOPS, EDITOR_TEMPERATURE, Lenient, Stop, Temperature, listed, parse
 from ownlm.serve.protocols.openai_answer import Heading, UsageJson, usage_json
 from ownlm.serve.protocols.openapi import documented
 from ownlm.serve.protocols.rendering import DONE, Rendering, event, respond
 
 FIM = "/v1/fim/completions"
-_EXPECTED = {"stop": f"must be a text or a list of at most {MOST_STOPS} texts, none of them empty"}
+_EXPECTED = {"stop": f"must be a text or a list of at most {EDITOR_STOPS} texts, none of them empty"}
 
 
 class FimRequest(Lenient):
@@ -33,7 +33,7 @@ class FimRequest(Lenient):
     max_tokens: int | None = Field(None, ge=1)
     temperature: Temperature | None = None
     top_p: float | None = Field(None, gt=0, le=1)
-    stop: Stops = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=EDITOR_STOPS)] | None = None
     random_seed: int | None = Field(None, ge=0, lt=2**63)
     stream: bool | None = None
 

@@ -131,6 +131,34 @@ def llm_ls_before_0_5() -> dict[str, Any]:
     }
 
 
+def continue_fim() -> dict[str, Any]:
+    """`_streamFim` of continuedev/continue, core/llm/llms/OpenAI.ts, provider `mistral`.
+
+    The stop strings are `getStopTokens` and the default template of core/autocomplete/templating.
+    """
+    prefix, middle, suffix = _around_the_cursor()
+    return {
+        "model": "tiny",
+        "prompt": prefix + middle,
+        "suffix": suffix,
+        "max_tokens": 4096,
+        "temperature": 0.01,
+        "stop": [
+            *(
+                "<fim_prefix>",
+                "<fim_suffix>",
+                "<fim_middle>",
+                "<file_sep>",
+                "<|endoftext|>",
+                "</fim_middle>",
+                "</code>",
+            ),
+            *("/src/", "#- coding: utf-8", "```"),
+        ],
+        "stream": True,
+    }
+
+
 def tabby(**segments: Any) -> dict[str, Any]:
     """All fields `components["schemas"]["CompletionRequest"]` of tabby-agent 1.5.0, dist/index.d.ts, can have."""
     prefix, middle, suffix = _around_the_cursor()

@@ -10,6 +10,7 @@ import pytest
 
 from ownlm.serve.model import ServedModel
 from ownlm.serve.server import RunningServer
+from tests.serve.protocols import recorded
 from tests.serve.protocols.asking import ask, asked_of, engine_of, events, prompt_text
 
 mistral = pytest.importorskip("mistralai.client", reason="the package mistralai is not installed")
@@ -80,3 +81,11 @@ def test_a_stream_ends_with_what_it_cost(scripted: ServedModel) -> None:
     chunks = [json.loads(event) for event in shown[:-1]]
     assert ["usage" in chunk for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_continue_gets_its_pieces_though_it_sends_ten_stop_strings(scripted: ServedModel) -> None:
+    engine_of(scripted).say("radius /src/ more")
+    shown = events(ask(scripted, "POST", FIM, json=recorded.continue_fim()))
+    assert shown[-1] == "[DONE]"
+    pieces = [json.loads(event)["choices"][0]["delta"]["content"] for event in shown[:-1]]
+    assert "".join(pieces).rstrip() == "radius"

@@ -28,6 +28,7 @@ SENT: list[tuple[str, dict[str, Any]]] = [
     ("/infill", recorded.llama_vim_warm_up()),
     ("/infill", recorded.llama_vscode_warm_up()),
     ("/v1/fim/completions", {"model": "tiny", "prompt": "x", "suffix": "y", "max_tokens": 4, "stop": "z"}),
+    ("/v1/fim/completions", recorded.continue_fim() | {"stream": False}),
     ("/generate", recorded.llm_ls()),
     ("/generate", recorded.llm_ls_before_0_5()),
     ("/generate", {"inputs": "x", "parameters": {"details": True, "max_new_tokens": 3}}),
