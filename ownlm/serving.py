@@ -32,10 +32,10 @@ def check(recipe: Recipe) -> None:
 
     Raises:
         RecipeError: the recipe does not export what the server reads, or asks what its model will not learn.
-        ServerError: the address is taken; see `ownlm.serve.server.bind`.
+        ServerError: the address is taken; see `ownlm.serve.listening.bind`.
     """
+    from ownlm.serve.listening import bind
     from ownlm.serve.model import DESCRIBED
-    from ownlm.serve.server import bind
 
     served = any(getattr(recipe.export, form) is not None for form in DESCRIBED.get(recipe.serve.engine, ()))
     if recipe.export.ctranslate2 is None and not served:

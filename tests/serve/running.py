@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.connection import limited
+from ownlm.serve.listening import bind
 from ownlm.serve.model import ServedModel
-from ownlm.serve.server import bind
 
 
 def eventually(true: Callable[[], bool], seconds: float = 10) -> None:

@@ -22,7 +22,7 @@ import pytest
 from ownlm.errors import ArtifactError, ServerError
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.model import ServedModel
-from ownlm.serve.server import RunningServer, address, bind, running_server
+from ownlm.serve.server import RunningServer, running_server
 from tests.serve.running import eventually, serving
 from tests.serve.scripted import ScriptedEngine
 
@@ -42,21 +42,6 @@ def test_a_port_in_use_is_an_error_with_advice(server: RunningServer, export_dir
         pass
     assert caught.value.where == f"127.0.0.1:{port}"
     assert "serve.port" in str(caught.value.advice)
-
-
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
-def test_an_address_that_is_not_ours_is_an_error(host: str) -> None:
-    with pytest.raises(ServerError) as caught:
-        bind(host, 0)
-    assert "127.0.0.1" in str(caught.value.advice)
-
-
-def test_answers_are_not_held_back_by_nagle() -> None:
-    """asyncio sets TCP_NODELAY on accepted sockets only if the listening one says that it is TCP."""
-    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
-        accepted, _ = listener.accept()
-        with accepted:
-            assert accepted.proto == socket.IPPROTO_TCP
 
 
 def test_the_port_is_free_again_afterwards(export_dir: Path) -> None:
@@ -85,19 +70,6 @@ def test_a_damaged_description_is_an_error(export_dir: Path, tmp_path: Path, tex
     (broken / "ownlm.json").write_text(text)
     with pytest.raises(ArtifactError), running_server(tmp_path / "broken", ServeConfig(port=0)):
         pass
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:1"),
-        ("0.0.0.0", "http://127.0.0.1:1"),
-        ("::1", "http://[::1]:1"),
-        ("box", "http://box:1"),
-    ],
-)
-def test_addresses(host: str, url: str) -> None:
-    assert address(host, 1) == url
 
 
 def test_ipv6(export_dir: Path) -> None:
