@@ -134,6 +134,19 @@ def test_the_agent_completes_and_its_events_are_stored(scripted: ServedModel, ho
     assert said["settings"] == {"anonymousUsageTracking": {"disable": True}}
 
 
+def test_the_agent_says_which_editor_it_is_where_its_settings_do(
+    scripted: ServedModel, home: Path, tmp_path: Path
+) -> None:
+    """What docs/editors.md tells people to set: else all editors are called `node`."""
+    engine_of(scripted).say(SAID)
+    with gateway(scripted, tmp_path) as url:
+        server = {"endpoint": url, "token": "", "requestHeaders": {"User-Agent": "tabby-vim"}}
+        use_library(url, home, config={"server": server, "anonymousUsageTracking": {"disable": True}})
+    (file,) = tmp_path.rglob("*.sqlite3")
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT client FROM ownlm_origins").fetchall() == [("tabby-vim",)]
+
+
 def test_the_agent_sends_its_key(scripted: ServedModel, home: Path, tmp_path: Path) -> None:
     engine_of(scripted).say(SAID)
     token, secret = new_secret()
