@@ -158,6 +158,8 @@ class Answer:
     async def whole(self, request: Request, on_piece: Callable[[Piece], None]) -> bool:
         """Hand over every piece; False when the client left before the end. Raises as `pieces`."""
 
+        self._job.patient = True
+
         async def collect() -> None:
             async for pieces in self.pieces():
                 for piece in pieces:

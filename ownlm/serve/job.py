@@ -36,6 +36,8 @@ class Job(Generic[T]):
 
     Attributes:
         end: how it ended; None before. A job that ran into its deadline stays "expired" whatever its thread does.
+        patient: who listens wants the first items at once, and all others at the end: the event loop is not woken for
+            each token of an answer that goes out whole.
     """
 
     def __init__(
@@ -59,7 +61,8 @@ class Job(Generic[T]):
         self._news = asyncio.Event()
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
-        self._closed = False
+        self._closed = self._heard = False
+        self.patient = False
 
     def run(self) -> None:
         """In the job's thread."""
@@ -140,6 +143,8 @@ class Job(Generic[T]):
     def _emit(self, item: T) -> None:
         with self._lock:
             self._items.append(item)
-            first = len(self._items) == 1
-        if first:  # the loop has not yet fetched what came before: one wake-up serves all
+            # Otherwise the loop has not yet fetched what came before: one wake-up serves all.
+            wake = len(self._items) == 1 and not (self.patient and self._heard)
+            self._heard = True
+        if wake:
             self.loop.call_soon_threadsafe(self._news.set)

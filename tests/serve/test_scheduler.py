@@ -49,6 +49,39 @@ def test_every_job_gives_all_it_emits_in_order(counts: list[int], parallel: int)
     assert asyncio.run(main()) == [list(range(count)) for count in counts]
 
 
+def test_a_patient_listener_is_woken_for_the_first_item_and_for_the_end() -> None:
+    heard = threading.Event()
+
+    def work(emit: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
+        emit(0)
+        heard.wait(10)
+        for number in range(1, 6):
+            emit(number)
+            looks.wait(10)  # the loop has turned: who is woken for an item has taken it by now
+            looks.clear()
+
+    async def turning() -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            looks.set()
+
+    async def main() -> list[list[int]]:
+        scheduler = Scheduler(1, 1)
+        turns = asyncio.create_task(turning())
+        job = scheduler.submit(work)
+        job.patient = True
+        batches = []
+        async for batch in job.batches():
+            batches.append(batch)
+            heard.set()
+        turns.cancel()
+        scheduler.close()
+        return batches
+
+    looks = threading.Event()
+    assert asyncio.run(main()) == [[0], [1, 2, 3, 4, 5]]
+
+
 def test_no_more_than_parallel_run_at_once_and_no_more_than_queue_wait() -> None:
     gate, running, most = threading.Event(), 0, 0
     lock = threading.Lock()
