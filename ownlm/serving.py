@@ -192,7 +192,8 @@ def _show_addresses(out: Console, url: str, name: str, *, report: bool) -> None:
     out.print(f"  {'playground':<12} {url}", markup=False)
     out.print(f"  {'dashboard':<12} {url}/dashboard", markup=False)
     out.print(f"  {'API':<12} {url}/v1  (OpenAI; model {name!r})", markup=False)
-    out.print(f"  {'editors':<12} {url}  (Tabby, llama.vscode, llama.vim, llm-ls, Continue: docs/editors.md)", markup=False)
+    editors = "Tabby, llama.vscode, llama.vim, llm-ls, Continue: docs/editors.md"
+    out.print(f"  {'editors':<12} {url}  ({editors})", markup=False)
     if report:
         out.print(f"  {'report':<12} {url}/report/index.html", markup=False)
     out.print("\nServing. Ctrl-C ends it; `ownlm serve` starts it again.", markup=False)
