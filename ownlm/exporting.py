@@ -33,7 +33,7 @@ class Form(StrEnum):
 
 _NEXT = {
     Form.huggingface: "vllm serve {0}/huggingface",
-    Form.ctranslate2: "ownlm eval {0} engine=ctranslate2 --suite humaneval",
+    Form.ctranslate2: "ownlm serve --watch {0}",
     Form.gguf: "llama-server -m {0}/gguf/model.gguf",
     Form.triton: "tritonserver --model-repository={0}/triton/python",
 }

@@ -10,12 +10,25 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from ownlm import __version__
 from ownlm.serve.authentication import scope_of
+from ownlm.serve.protocols.examples import EXAMPLES
+from ownlm.web.numbers import show
 from ownlm.web.page import Page
+
+_HUGE = 2**31 - 1
+"""Limits from here on are those of number types, and worth no word."""
+_LIMITS = {
+    "minimum": "from {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "to {}",
+    "exclusiveMaximum": "below {}",
+    "maxLength": "at most {} characters",
+    "maxItems": "at most {} of them",
+}
 
 DESCRIPTION = "Completions of code in the protocols of editors, and what operators ask."
 
@@ -29,8 +42,9 @@ def openapi_router(app: FastAPI) -> APIRouter:
         return JSONResponse(description(app))
 
     @router.get("/docs", include_in_schema=False)
-    async def page() -> Response:
-        return Response(docs_page(description(app)), media_type="text/html; charset=utf-8")
+    async def page(request: Request) -> Response:
+        address = str(request.base_url).rstrip("/")
+        return Response(docs_page(description(app), address), media_type="text/html; charset=utf-8")
 
     return router
 
@@ -52,20 +66,29 @@ def description(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def docs_page(schema: dict[str, Any]) -> str:
-    """The page: an address a section, with its fields and what it answers."""
+def docs_page(schema: dict[str, Any], address: str) -> str:
+    """The page: an address a section, with its fields, an example and what it answers.
+
+    Args:
+        schema: the description.
+        address: of the gateway, as who looks at the page reached it.
+    """
     page = Page(f"{schema['info']['title']} {schema['info']['version']}", schema["info"]["description"])
-    page.link("The same for programs: /openapi.json", "/openapi.json")
+    page.link("The playground", "/")
+    page.link("This page for programs: /openapi.json", "/openapi.json")
+    page.paragraph("Where the gateway has API keys, send one: Authorization: Bearer KEY, or X-API-Key: KEY.")
+    page.paragraph("MODEL is a name of GET /v1/models.")
     for path, method, operation in _operations(schema):
         page.heading(f"{method.upper()} {path}")
         scope = scope_of(path)
-        page.paragraph(operation.get("summary", "") + (f" API keys need the scope {scope}." if scope else ""))
+        page.paragraph(
+            operation.get("summary", "").replace("`", "") + (f" API keys need the scope {scope}." if scope else "")
+        )
         for title, body in _bodies(operation):
-            fields = body.get("properties", {})
-            needed = body.get("required", [])
-            rows = [(name, _kind(field), "yes" if name in needed else "") for name, field in fields.items()]
-            if rows:
-                page.table(("field", "type", "required"), rows, title)
+            if rows := list(_fields(body)):
+                page.table(("field", "type", "required", "limits, meaning"), rows, title)
+        for example in EXAMPLES.get(path, ()):
+            page.code("For example", _command(address + path, example))
         answer = operation.get("responses", {}).get("200", {}).get("content", {})
         page.paragraph(f"Answers {', '.join(answer) or 'nothing but the status'}.")
     return page.html()
@@ -83,6 +106,31 @@ def _bodies(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     schema = content.get("schema", {})
     for one in schema.get("anyOf", [schema]):
         yield one.get("title", "body"), one
+
+
+def _fields(schema: dict[str, Any], before: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, whether it is needed, and what else is said of it: of every field, and of fields inside it."""
+    needed = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        yield before + name, _kind(field), "yes" if name in needed else "", _said(field)
+        for inner in field.get("anyOf", [field]):
+            many = inner.get("type") == "array"
+            yield from _fields(inner.get("items", {}) if many else inner, f"{before}{name}{'[]' if many else ''}.")
+
+
+def _said(field: dict[str, Any]) -> str:
+    """Limits and meaning."""
+    said = [field["description"]] if "description" in field else []
+    for one in field.get("anyOf", [field]):
+        given = {words: one[limit] for limit, words in _LIMITS.items() if limit in one}
+        said += [words.format(show(value)) for words, value in given.items() if abs(value) < _HUGE]
+    return ", ".join(said)
+
+
+def _command(url: str, body: dict[str, Any]) -> str:
+    """What to type for it in a shell."""
+    text = json.dumps(body).replace("'", "'\\''")
+    return f"curl -s {url} -H 'Content-Type: application/json' \\\n    -d '{text}'"
 
 
 def _kind(field: dict[str, Any]) -> str:

@@ -14,6 +14,8 @@ from ownlm.serve.app import app_for
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.model import ServedModel
 from ownlm.serve.openapi import description
+from ownlm.serve.protocols.examples import EXAMPLES as TYPED
+from ownlm.serve.protocols.examples import MODEL
 from ownlm.serve.server import RunningServer
 
 EXAMPLES = 25
@@ -46,6 +48,27 @@ def test_the_page_shows_it_and_loads_nothing(scripted: ServedModel) -> None:
         assert shown in answer.text
     for loading in ("<script", "src=", "@import", "url(", 'href="http'):
         assert loading not in answer.text
+
+
+def test_the_page_shows_fields_inside_fields_and_what_to_type(scripted: ServedModel) -> None:
+    page = get(scripted, "/docs").text
+    for shown in ("segments.prefix", "input_extra[].text", "parameters.max_new_tokens", "above 0, to 1"):
+        assert shown in page
+    assert "curl -s http://localhost/infill -H" in page
+
+
+@pytest.mark.parametrize("path", list(TYPED))
+def test_what_the_page_tells_people_to_type_is_answered(server: RunningServer, path: str) -> None:
+    model = httpx.get(f"{server.url}/v1/models").json()["data"][0]["id"]
+    for example in TYPED[path]:
+        body = {name: model if value == MODEL else value for name, value in example.items()}
+        answer = httpx.post(f"{server.url}{path}", json=body, timeout=30)
+        if path == "/v1/events":  # about a completion that nobody served
+            assert answer.json()["error"]["code"] in ("unknown_completion", "not_stored")
+        elif path == "/v1/chat/completions":
+            assert answer.json()["error"]["code"] == "not_a_chat_model"
+        else:
+            assert answer.status_code == 200, answer.text
 
 
 def test_a_described_answer_is_what_is_answered(scripted: ServedModel) -> None:
@@ -109,6 +132,7 @@ def test_the_list_of_addresses_is_whole(scripted: ServedModel) -> None:
     with_bodies = {
         f"POST {path}" for path, methods in schema["paths"].items() if "requestBody" in methods.get("post", {})
     }
+    assert {f"POST {path}" for path in TYPED} == with_bodies
     assert with_bodies == {one for one in operations() if one.startswith("POST")}
 
 

@@ -139,7 +139,7 @@ def _store(gateway: Gateway, told: TabbyEvent, accepted: int | None, at: float) 
     try:
         gateway.feedback.event(event)
     except InputError as error:
-        raise ApiError(400, f"{_sentence(error.what)}.", param="completion_id", code="unknown_completion") from None
+        raise ApiError(400, _sentence(error.what), param="completion_id", code="unknown_completion") from None
     except StorageError as error:
         raise ApiError(
             503,
@@ -150,4 +150,4 @@ def _store(gateway: Gateway, told: TabbyEvent, accepted: int | None, at: float) 
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
