@@ -12,7 +12,9 @@ export async function call(path, options = {}) {
     const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
     const response = await fetch(path, { ...options, headers });
     if (response.status !== 401) return response;
-    const reason = (await response.json().catch(() => null))?.error?.message ?? "This server wants an API key.";
+    const error = (await response.json().catch(() => null))?.error;
+    // What it says of a missing key is for programs.
+    const reason = (error?.code !== "missing_api_key" && error?.message) || "This server wants an API key.";
     if (sessionStorage.getItem(PLACE) !== key) continue; // somebody else was asked meanwhile
     sessionStorage.removeItem(PLACE);
     if (declined) throw new Error(`${reason} Reload the page to give one.`);
