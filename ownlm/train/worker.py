@@ -46,7 +46,7 @@ def _print_to(path: Path) -> None:
 
 
 def _work(job: Path) -> None:
-    from ownlm.train.run import train_in
+    from ownlm.train.process import train_in
 
     context = read_job(job)
     with process_group() as device:

@@ -14,7 +14,7 @@ from ownlm.errors import TrainingError
 from ownlm.pipeline.artifact import sha256_file
 from ownlm.pipeline.tracking.log import MetricLog
 from ownlm.tokens.shards.batches import Batch
-from ownlm.train import run
+from ownlm.train import process, run
 from ownlm.train.checkpoint import CheckpointFolder
 from ownlm.train.config import TrainStage
 from ownlm.train.loop import Trainer
@@ -83,8 +83,8 @@ def observed(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
                 return positions[-1]
 
         with monkeypatch.context() as patch:
-            patch.setattr(run, "Trainer", Watched)
-            patch.setattr(run, "observers_of", lambda *arguments: [witness])
+            patch.setattr(process, "Trainer", Watched)
+            patch.setattr(process, "observers_of", lambda *arguments: [witness])
             context = stage_context(inputs, work, config or small(steps=STEPS, checkpoint_every=3, log_every=1))
             run.train(context)
         lines = [

@@ -74,8 +74,7 @@ def test_told_to_stop_all_processes_save_and_end(
     assert exited == code, said
     assert "the same command goes on" in said
     assert saved(tmp_path, 1)()
-    again = start(inputs, tmp_path, **MESH, checkpoints={"every": 1000})
-    assert ended(again)[0] == 0
+    train(stage(inputs, tmp_path, **MESH, checkpoints={"every": 1000}))
     assert weights(tmp_path) == whole
 
 

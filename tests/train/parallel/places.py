@@ -36,7 +36,7 @@ def together(world: int, folder: Path, run: Callable[..., None], *arguments: Any
 
     They are forked from a process without threads that has imported torch and the trainer once: some 4 s of CPU each.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["ownlm.train.run", __name__])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["ownlm.train.process", __name__])
     start_processes(  # type: ignore[no-untyped-call]
         _enter, (world, free_port(), folder, run, arguments), nprocs=world, start_method="forkserver"
     )
