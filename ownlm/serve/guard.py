@@ -103,7 +103,7 @@ class Guard:
                 allowed(caller, asked)
             except ApiError as refusal:
                 self._gateway.metrics.refused.labels(refusal.code).inc()
-                if path.startswith("/report"):  # a page people open: their browser asks them for a name and a key
+                if path.startswith(("/report", "/metrics")):  # people open it: their browser asks for a name and a key
                     refusal.headers["WWW-Authenticate"] = 'Basic realm="ownlm"'
                 raise
         address = (scope.get("client") or ("",))[0]
