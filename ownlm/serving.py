@@ -107,7 +107,7 @@ def serve_folder(out: Console, store: Store, folder: Path, name: str, settings: 
         InputError: there is no such folder.
     """
     from ownlm.serve.server import running_server
-    from ownlm.serve.watch import FolderRouter
+    from ownlm.serve.watch import FolderRouter, newest
 
     if not folder.is_dir():
         raise InputError("There is no such folder to watch.", where=folder, advice="Name a folder with an export.")
@@ -126,6 +126,8 @@ def serve_folder(out: Console, store: Store, folder: Path, name: str, settings: 
             )
         )
         _show_addresses(out, server.url, name, report=False)
+        if newest(folder) is None:
+            out.print(f"No export is in {folder} yet; the first one is served as soon as it is there.", markup=False)
         server.wait()
 
 

@@ -236,3 +236,24 @@ def test_a_finished_run_is_served_with_its_own_settings_but_for_those_given(
     assert started[0][1] == ServeConfig(max_choices=3, port=0)
     assert "▸ asked" not in said.output
     assert (store.home / "feedback" / "events.sqlite3").exists()
+
+
+def test_a_setting_after_the_run_changes_it_for_this_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[tuple[Path, ServeConfig]]
+) -> None:
+    toy_stages(monkeypatch)
+    store = Store(tmp_path / "home")
+    carry_out(toy_recipe(tmp_path, "serve.max_choices=3", "serve.port=9"), store)
+    name = read_record(store, None).name
+    said = CliRunner().invoke(app, ["serve", name, "serve.queue=7", "--port", "0", "--home", str(store.home)])
+    assert said.exit_code == 0, said.output
+    assert started[0][1] == ServeConfig(max_choices=3, port=0, queue=7)
+
+
+def test_a_folder_without_an_export_is_served_and_said(tmp_path: Path, started: list[tuple[Path, ServeConfig]]) -> None:
+    stream = io.StringIO()
+    (tmp_path / "models").mkdir()
+    out = Console(file=stream, width=200)
+    serving.serve_folder(out, Store(tmp_path / "home"), tmp_path / "models", "", ServeConfig(port=0))
+    assert "No export is in" in stream.getvalue()
+    assert len(started) == 2, "served, and waited"

@@ -83,7 +83,10 @@ def _make(path: Path) -> None:
         with suppress(FileExistsError):
             os.link(temporary, path)
     except OSError as error:
-        raise StorageError(f"The key of users' names cannot be written ({error.strerror}).", where=path) from error
+        advice = "Make its folder writable, or keep feedback elsewhere: serve.feedback.url, serve.feedback.key_file."
+        raise StorageError(
+            f"The key of users' names cannot be written ({error.strerror}).", where=path, advice=advice
+        ) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
