@@ -8,10 +8,10 @@ tokens), queue, thread, text, events. Asked one request after the other over one
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,8 +77,11 @@ def ask(connection: http.client.HTTPConnection, model: str, tokens: int, stream:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("export", type=Path, help="an export artifact's folder, with ctranslate2")
+    export = parser.parse_args().export
     told: Any = multiprocessing.Queue()
-    process = multiprocessing.Process(target=serve, args=(Path(sys.argv[1]), told), daemon=True)
+    process = multiprocessing.Process(target=serve, args=(export, told), daemon=True)
     process.start()
     port, model = told.get(timeout=60)
     connection, server = http.client.HTTPConnection("127.0.0.1", port), psutil.Process(process.pid)

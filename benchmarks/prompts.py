@@ -7,9 +7,9 @@ EXPORT is an export artifact (its vocabulary is used), FILE a file to type in, F
 
 from __future__ import annotations
 
+import argparse
 import random
 import statistics
-import sys
 import time
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -74,9 +74,14 @@ def indexing(folder: Path) -> None:
 
 def main() -> None:
     """See the top of this file."""
-    typing(Vocabulary.load(Path(sys.argv[1]) / "ctranslate2"), Path(sys.argv[2]).read_text(encoding="utf-8"))
-    if len(sys.argv) > 3:
-        indexing(Path(sys.argv[3]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("export", type=Path, help="an export artifact's folder, with ctranslate2")
+    parser.add_argument("file", type=Path, help="a file of code, which is typed")
+    parser.add_argument("folder", type=Path, nargs="?", help="a folder of code, which is indexed")
+    asked = parser.parse_args()
+    typing(Vocabulary.load(asked.export / "ctranslate2"), asked.file.read_text(encoding="utf-8"))
+    if asked.folder is not None:
+        indexing(asked.folder)
 
 
 if __name__ == "__main__":
