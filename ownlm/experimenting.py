@@ -15,7 +15,7 @@ from rich.text import Text
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home, PageFolder
 from ownlm.errors import InputError, RecipeError
 from ownlm.rolling_out import RegistryAt, StoreAt, Why, open_feedback_store, open_rollout
-from ownlm.terminal import Terminal
+from ownlm.terminal import Terminal, print_whole
 
 if TYPE_CHECKING:
     from ownlm.live.experiments.observed import Arm
@@ -172,7 +172,7 @@ def print_report(found: Report) -> None:
         for value, metrics in groups.items() if len(groups) > 1 else ():
             first = next(iter(metrics.values()))
             table.add_row(*map(Text, cells(f"{value}: {NAMES[first.metric]}", first)))
-    out.print(table)
+    print_whole(out, table)
 
 
 def _known(state: RolloutState, name: str) -> Experiment:

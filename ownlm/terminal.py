@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from rich.console import Console, ConsoleDimensions
+from rich.measure import Measurement
+from rich.table import Table
 
 UNBROKEN = 100_000
 """Characters a line may have where there is no terminal to fit it to."""
@@ -27,3 +29,10 @@ class Terminal(Console):
         if self.is_terminal or "COLUMNS" in os.environ:
             return found
         return ConsoleDimensions(UNBROKEN, found.height)
+
+
+def print_whole(out: Console, table: Table) -> None:
+    """Print a table as wide as it is: a narrow terminal breaks its lines, and no figure is cut."""
+    needed = Measurement.get(out, out.options.update(width=UNBROKEN), table).maximum
+    wide = out if out.width >= needed else Console(file=out.file, width=needed, highlight=False)
+    wide.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -9,6 +10,10 @@ import sys
 import termios
 
 import pytest
+from rich.console import Console
+from rich.table import Table
+
+from ownlm.terminal import Terminal, print_whole
 
 LINE = " ".join(["word"] * 100)
 PRINTS = f"from ownlm.terminal import Terminal; Terminal().print({LINE!r})"
@@ -52,12 +57,17 @@ def test_a_stage_that_ended_is_one_line_in_a_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What somebody greps a training's log for."""
-    from rich.table import Table
-
-    from ownlm.terminal import Terminal
-
     monkeypatch.delenv("COLUMNS", raising=False)
     line = Table.grid(padding=(0, 1))
     line.add_row("train", LINE)
     Terminal().print(line)
     assert capsys.readouterr().out == f"train {LINE}\n"
+
+
+@pytest.mark.parametrize("width", [20, 200])
+def test_a_table_is_never_cut(width: int) -> None:
+    table = Table("name", "figure", box=None)
+    table.add_row("acceptance of Python", "−100.0 to +100.0 points")
+    stream = io.StringIO()
+    print_whole(Console(file=stream, width=width), table)
+    assert "acceptance of Python  −100.0 to +100.0 points" in stream.getvalue()
