@@ -80,8 +80,9 @@ def test_gradients_are_the_references(name: str, length: int, seed: int) -> None
         inputs = [x.requires_grad_() for x in drawn(4, 2, length, seed)]
         out = backend(segments_BL)(*inputs)
         found.append(torch.autograd.grad((out * torch.arange(out.numel()).view_as(out)).sum(), inputs))
+    rounding = 1e-6 * out.numel()  # of the weights above: where a query sees itself alone, its gradient is that
     for ours, reference in zip(*found, strict=True):
-        torch.testing.assert_close(ours, reference, atol=1e-4 * float(reference.abs().max()), rtol=1e-4)
+        torch.testing.assert_close(ours, reference, atol=max(rounding, 1e-4 * float(reference.abs().max())), rtol=1e-4)
 
 
 def test_a_row_of_one_document_gives_the_references_bits() -> None:
