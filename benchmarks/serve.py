@@ -23,8 +23,10 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,17 +51,20 @@ from ownlm.serve.engines.open import open_engine
 from ownlm.serve.prompt.build import PromptBuilder
 from ownlm.tokens.vocabulary.load import Vocabulary
 
+Maker = Callable[[], Contender]
 PARTS = ("bound", "bare", "typing", "users", "cancel")
 TYPED_FILE = Path(json.__file__).with_name("decoder.py")
 
 
-def bandwidth(options: argparse.Namespace) -> float:
-    """Bytes a second of a plain read by all threads, the best of three ways; prints them.
-
-    Measured in a process of its own: threads that OpenMP leaves behind slow down every engine measured after.
-    """
+def alone(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Call `work` in a process of its own: threads that OpenMP leaves behind slow down every engine measured after."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        found = pool.submit(bandwidths, options.threads).result()
+        return pool.submit(work, *arguments).result()
+
+
+def bandwidth(options: argparse.Namespace) -> float:
+    """Bytes a second of a plain read by all threads, the best of three ways; prints them."""
+    found = alone(bandwidths, options.threads)
     print("\n| plain read | GB/s |\n|---|---|")
     for name, speed in found.items():
         print(f"| {name} | {speed / 1e9:.1f} |")
@@ -94,34 +99,23 @@ def seconds_of(way: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def contenders(options: argparse.Namespace, *, remember: bool) -> Iterator[Contender]:
-    """All who are measured, one after the other; the one before is closed."""
+def contenders(options: argparse.Namespace, *, remember: bool) -> Iterator[Maker]:
+    """Functions that make those who are measured, each to be called in a process of its own."""
     memory = {} if remember else {"prefix_cache_mb": 0}
-    wanted = options.engines
     for precision in options.precisions:
         export = options.exports[precision]
-        makers: dict[str, Callable[[], Contender]] = {
-            "bare": lambda e=export, p=precision: bare_ctranslate2(e, p, options.threads),
-            "ctranslate2": lambda e=export, p=precision: ours(e, "ctranslate2", p, options.threads, **memory),
-            "torch": lambda e=export, p=precision: ours(e, "torch", p, options.threads, **memory),
+        makers: dict[str, Maker] = {
+            "bare": partial(bare_ctranslate2, export, precision, options.threads),
+            "ctranslate2": partial(ours, export, "ctranslate2", precision, options.threads, **memory),
+            "torch": partial(ours, export, "torch", precision, options.threads, **memory),
         }
-        for name, make in makers.items():
-            if name in wanted:
-                contender = make()
-                yield contender
-                contender.close()
+        yield from (
+            make for name, make in makers.items() if name in options.engines and not (remember and name == "bare")
+        )
     for gguf in options.gguf:
-        others: list[Callable[[], Contender]] = [lambda g=gguf: llama_cpp(g, remember=remember)]
+        yield partial(llama_cpp, gguf, remember=remember)
         if options.openvino and not remember:
-            others.append(lambda g=gguf: openvino(options.openvino, g, options.threads))
-        for make in others:
-            try:
-                contender = make()
-            except UnsupportedModelError as error:
-                print(f"({error})")
-                continue
-            yield contender
-            contender.close()
+            yield partial(openvino, options.openvino, gguf, options.threads)
 
 
 def bare(options: argparse.Namespace, bytes_per_second: float) -> None:
@@ -130,20 +124,43 @@ def bare(options: argparse.Namespace, bytes_per_second: float) -> None:
     prompts = [[draw.randrange(130, 4000) for _ in range(options.prompt)] for _ in range(options.rounds)]
     print(f"\nPrompts of {options.prompt} tokens, never met before; {options.tokens} new ones; ms\n")
     print("Bound of a token: the time to read all weights, and keys and values of all positions before it\n")
-    print(
-        "| engine | first token p50 | p95 | p99 | a token p50 | p95 | p99 | tokens/s | of the bound | weights alone |"
-    )
+    print("| engine | first token p50 | p95 | p99 | a token p50 | p95 | p99 | tokens/s | of it | of the weights |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for contender in contenders(options, remember=False):
-        contender.ask(prompts[0][:64], 4)
-        answers = [contender.ask(prompt, options.tokens) for prompt in prompts]
-        steps = [later - before for times in answers for before, later in pairwise(times)]
+    for make in contenders(options, remember=False):
+        # The machine is shared: how fast it reads is looked at again beside each one.
+        speed = max(bytes_per_second, *alone(bandwidths, options.threads).values())
+        if (found := alone(measured, make, prompts, options.tokens)) is None:
+            continue
+        steps = [later - before for times in found.answers for before, later in pairwise(times)]
         rate = 1 / statistics.median(steps)
-        weights = contender.weight_bytes / bytes_per_second
-        kept = contender.position_bytes * (options.prompt + options.tokens / 2) / bytes_per_second
-        first = percentiles([times[0] for times in answers])
-        row = f"| {contender.name} | {first} | {percentiles(steps)} | {rate:.1f} | {rate * (weights + kept):.0%} |"
+        weights = found.weight_bytes / speed
+        kept = found.position_bytes * (options.prompt + options.tokens / 2) / speed
+        first = percentiles([times[0] for times in found.answers])
+        row = f"| {found.name} | {first} | {percentiles(steps)} | {rate:.1f} | {rate * (weights + kept):.0%} |"
         print(f"{row} {rate * weights:.0%} |", flush=True)
+
+
+@dataclass
+class Measured:
+    """When each token came, request after request, of one contender."""
+
+    name: str
+    answers: list[list[float]]
+    weight_bytes: int
+    position_bytes: int
+
+
+def measured(make: Maker, prompts: Sequence[Sequence[int]], tokens: int) -> Measured | None:
+    """Ask for each prompt in turn; None, with a line, when the contender does not take the model."""
+    try:
+        contender = make()
+    except UnsupportedModelError as error:
+        print(f"({error})", flush=True)
+        return None
+    contender.ask(prompts[0][:64], 4)
+    answers = [contender.ask(prompt, tokens) for prompt in prompts]
+    contender.close()
+    return Measured(contender.name, answers, contender.weight_bytes, contender.position_bytes)
 
 
 def typed(options: argparse.Namespace) -> list[tuple[int, ...]]:
@@ -173,17 +190,16 @@ def typing(options: argparse.Namespace) -> None:
     print("| engine | memory | p50 | p95 | p99 | times faster (p50) |\n|---|---|---|---|---|---|")
     cold: dict[str, float] = {}
     for remember in (False, True):
-        for contender in contenders(options, remember=remember):
-            if remember and "bare" in contender.name:
-                continue
+        for make in contenders(options, remember=remember):
             asked = prompts if remember else prompts[:: max(1, len(prompts) // options.rounds)]
-            contender.ask(prompts[0][:64], 2)
-            firsts = [contender.ask(prompt, 1)[0] for prompt in asked]
+            if (found := alone(measured, make, asked, 1)) is None:
+                continue
+            firsts = [times[0] for times in found.answers]
             median = statistics.median(firsts)
-            cold.setdefault(contender.name, median)
-            faster = f"{cold[contender.name] / median:.1f}" if remember else ""
+            cold.setdefault(found.name, median)
+            faster = f"{cold[found.name] / median:.1f}" if remember else ""
             kind = "yes" if remember else "no"
-            print(f"| {contender.name} | {kind} | {percentiles(firsts)} | {faster} |", flush=True)
+            print(f"| {found.name} | {kind} | {percentiles(firsts)} | {faster} |", flush=True)
 
 
 class Leaver:
