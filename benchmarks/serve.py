@@ -51,7 +51,7 @@ from ownlm.serve.engines.open import open_engine
 from ownlm.serve.prompt.build import PromptBuilder
 from ownlm.tokens.vocabulary.load import Vocabulary
 
-Maker = Callable[[], Contender]
+Maker = partial[Contender]
 PARTS = ("bound", "bare", "typing", "users", "cancel")
 TYPED_FILE = Path(json.__file__).with_name("decoder.py")
 
@@ -109,12 +109,12 @@ def contenders(options: argparse.Namespace, *, remember: bool) -> Iterator[Maker
             "ctranslate2": partial(ours, export, "ctranslate2", precision, options.threads, **memory),
             "torch": partial(ours, export, "torch", precision, options.threads, **memory),
         }
-        yield from (
-            make for name, make in makers.items() if name in options.engines and not (remember and name == "bare")
-        )
+        for name, make in makers.items():
+            if name in options.engines and not (remember and name == "bare"):
+                yield make
     for gguf in options.gguf:
         yield partial(llama_cpp, gguf, remember=remember)
-        if options.openvino and not remember:
+        if options.openvino:
             yield partial(openvino, options.openvino, gguf, options.threads)
 
 
@@ -192,12 +192,14 @@ def typing(options: argparse.Namespace) -> None:
     for remember in (False, True):
         for make in contenders(options, remember=remember):
             asked = prompts if remember else prompts[:: max(1, len(prompts) // options.rounds)]
+            if not remember and make.func is openvino:
+                continue  # it cannot be told to forget the prompt before
             if (found := alone(measured, make, asked, 1)) is None:
                 continue
             firsts = [times[0] for times in found.answers]
             median = statistics.median(firsts)
+            faster = f"{cold[found.name] / median:.1f}" if found.name in cold else ""
             cold.setdefault(found.name, median)
-            faster = f"{cold[found.name] / median:.1f}" if remember else ""
             kind = "yes" if remember else "no"
             print(f"| {found.name} | {kind} | {percentiles(firsts)} | {faster} |", flush=True)
 

@@ -62,6 +62,7 @@ def random_export(folder: Path, shape: str) -> Path:
     from ownlm.model.decoder import Decoder
     from ownlm.tokens.vocabulary.load import Vocabulary
     from ownlm.tokens.vocabulary.special import SpecialTokens
+    from ownlm.tokens.vocabulary.train import save
 
     if (folder / "int8" / "huggingface").is_dir():
         return folder
@@ -77,7 +78,7 @@ def random_export(folder: Path, shape: str) -> Path:
         show_progress=False,
     )
     tokenizer.train([str(file) for file in sorted(Path(json.__file__).parents[1].glob("*.py"))[:120]], trainer)
-    tokenizer.save(str(vocabulary_dir / "tokenizer.json"))
+    save(tokenizer, SpecialTokens(), vocabulary_dir)
     vocabulary = Vocabulary.load(vocabulary_dir)
     architecture = Architecture(vocab_size=vocabulary.size, **SHAPES[shape])
     huggingface = write_huggingface(Decoder(architecture), vocabulary_dir, folder / "float32")
