@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -27,26 +26,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Such a process has no main file, which PySpark takes for its own doctests, and exits. A nameless one does.
     sys.modules["__main__"].__spec__ = SimpleNamespace(name=None)  # type: ignore[assignment]
 
-SHARED = {"finished": "run", "classic_spark": "spark", "spark": "spark", "engine_setting": "spark"}
-"""Fixtures of a session that take some 15 s of CPU, and whose tests therefore run in one process: its group."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A process a core (`--dist loadgroup`): a file's tests stay together, and what takes long comes first.
-
-    Otherwise a long file that comes last leaves the other cores idle.
-    """
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    groups: dict[Path, str] = {}
-    for item in items:
-        group = next((SHARED[name] for name in getattr(item, "fixturenames", ()) if name in SHARED), None)
-        if group is not None or item.path not in groups:
-            groups[item.path] = group or str(len(groups))
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (groups[item.path] not in SHARED.values(), item.path not in slow))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+    """A process a core: files with slow tests come first. A long one that comes last leaves the other cores idle."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
