@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(browsers.missing() is not None, reason=browsers.missing() or ""),
 ]
 
-BODY = "if n < 2:\n        return n\n    return fibonacci(n - 1) + fibonacci(n - 2)\n"
+BODY = "if n < 2:\n        return n\n    return fibonacci(n - 1) + fibonacci(n - 2)"
 COMPLETE = CONTROL + SPACE
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
@@ -47,7 +47,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def page(opened: Browser, url: str, engine: ScriptedEngine) -> Iterator[Browser]:
     engine.gate, engine.error = None, None
-    engine.say(BODY)
+    engine.say(BODY + "\n")
     engine.requests.clear()
     opened.open(url)
     opened.eventually(lambda: opened.text("#model") == "ownlm-2.6m")
@@ -95,6 +95,7 @@ def test_tab_without_a_suggestion_moves_on(page: Browser) -> None:
 
 def test_typing_and_moving_take_the_suggestion_away(page: Browser) -> None:
     for key in ("x", browsers.END):
+        page.click("#examples button:nth-child(1)")
         page.press(COMPLETE)
         suggested(page, BODY)
         page.press(key)
@@ -112,6 +113,16 @@ def test_the_text_after_the_cursor_is_the_suffix(page: Browser, engine: Scripted
     assert prompt.endswith("return self.items.pop()\n<|fim_middle|>")
     page.click("#accept")
     assert "        self.items.append(item)\n\n    def pop" in page.value("#code")
+
+
+def test_the_text_is_what_an_editor_is_given_or_all_the_model_says(page: Browser, engine: ScriptedEngine) -> None:
+    said = "return n\n\n\ndef other():\n    return 1\n"
+    engine.say(said)
+    page.click("#complete")
+    suggested(page, "return n")
+    page.click("#trim")
+    page.click("#complete")
+    suggested(page, said)
 
 
 def test_nothing_but_blanks_is_no_suggestion(page: Browser, engine: ScriptedEngine) -> None:
@@ -172,8 +183,9 @@ def test_errors_are_shown(page: Browser, engine: ScriptedEngine) -> None:
 
 
 def test_code_is_never_markup(page: Browser, engine: ScriptedEngine) -> None:
+    page.click("#trim")  # which takes markers out
     engine.say("<img src=x onerror=alert(1)><|fim_prefix|>")
-    page.press(COMPLETE)
+    page.click("#complete")
     suggested(page, "<img src=x onerror=alert(1)><|fim_prefix|>")
     assert page.run("return document.querySelectorAll('#shadow img').length") == 0
 

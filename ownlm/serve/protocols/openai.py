@@ -96,6 +96,7 @@ def _call(asked: CompletionRequest, caller: Caller) -> Call:
         max_tokens=asked.max_tokens,
         fim_order=asked.fim_order,
         echo=bool(asked.echo),
+        tidy=bool(asked.trim),
     )
 
 

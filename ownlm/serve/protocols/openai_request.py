@@ -1,7 +1,7 @@
 """The body of POST /v1/completions, checked: what is wrong is said in one sentence, naming the field.
 
-Fields of theirs that this server does not implement are accepted with their neutral value only. Two fields are ours:
-`top_k`, and `fim_order`, the layout used when there is a suffix.
+Fields of theirs that this server does not implement are accepted with their neutral value only. Three fields are ours:
+`top_k`; `fim_order`, the layout used when there is a suffix; `trim`, to end and trim the text as editors are given it.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class CompletionRequest(Strict):
     logit_bias: dict[str, float] | None = None
     top_k: int | None = Field(None, ge=0)
     fim_order: FimOrder | None = None
+    trim: bool | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -69,6 +70,8 @@ class CompletionRequest(Strict):
             raise ApiError(400, "echo cannot be combined with suffix.", param="echo")
         if self.suffix and not isinstance(self.prompt, str):
             raise ApiError(400, "suffix needs a prompt that is one text.", param="suffix")
+        if self.trim and (self.echo or not isinstance(self.prompt, str)):
+            raise ApiError(400, "trim needs a prompt that is one text, without echo.", param="trim")
         if self.stream_options is not None and not self.stream:
             raise ApiError(400, "stream_options needs stream to be true.", param="stream_options")
         if self.max_tokens == 0 and not self.echo:

@@ -32,6 +32,7 @@ function request() {
     model,
     prompt: editor.prefix,
     ...(fills && suffix.trim() ? { suffix, fim_order: $("order").value } : {}),
+    ...($("trim").checked ? { trim: true } : {}),
     max_tokens: Number($("max-tokens").value),
     temperature: Number($("temperature").value),
   };

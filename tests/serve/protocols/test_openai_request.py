@@ -58,6 +58,9 @@ REFUSED = [
     (GOOD | {"suffix": "x", "prompt": ["a"]}, "suffix", "one text"),
     (GOOD | {"max_token": 5}, "max_token", "Did you mean max_tokens?"),
     (GOOD | {"zzz": 5}, "zzz", "Unknown field"),
+    (GOOD | {"trim": True, "echo": True}, "trim", "without echo"),
+    (GOOD | {"trim": True, "prompt": ["a"]}, "trim", "one text"),
+    (GOOD | {"trim": "yes"}, "trim", "boolean"),
     (GOOD | {"fim_order": "middle_first"}, "fim_order", "suffix_first"),
 ]
 
@@ -83,6 +86,7 @@ def test_bad_requests_are_refused_with_a_reason(body: bytes | dict, param: str |
         {"stop": "a"},
         {"stop": ["a", "b", "c", "d"]},
         {"suffix": "x", "fim_order": "prefix_first", "top_k": 5},
+        {"suffix": "x", "trim": True, "logprobs": 1},
         {"echo": True, "max_tokens": 0},
         {"stream": True, "stream_options": {"include_usage": True}},
         {"max_tokens": None, "temperature": None, "stop": None, "n": None, "stream": None, "suffix": None},
