@@ -50,15 +50,18 @@ def complete(
         raise InputError("there is no text to complete", advice='give some, e.g. ownlm complete "def fib("')
     config = config or ServeConfig()
     model = load_model(export_dir, config)
-    if suffix and not model.fill_in_the_middle:
-        raise InputError("this model was not trained to fill in the middle", advice="leave the suffix out")
-    wanted = min(max_tokens or config.default_tokens, config.max_tokens)
-    prompt = model.prompts.text(prefix, suffix, wanted, config.fim_order)
     pieces: list[str] = []
 
     def on_piece(piece: Piece) -> None:
         pieces.append(piece.text)
         on_text(piece.text)
 
-    complete_pieces(model, prompt, CompletionOptions(temperature=temperature, seed=seed, stop=stop), on_piece)
+    try:
+        if suffix and not model.fill_in_the_middle:
+            raise InputError("this model was not trained to fill in the middle", advice="leave the suffix out")
+        wanted = min(max_tokens or config.default_tokens, config.max_tokens)
+        prompt = model.prompts.text(prefix, suffix, wanted, config.fim_order)
+        complete_pieces(model, prompt, CompletionOptions(temperature=temperature, seed=seed, stop=stop), on_piece)
+    finally:
+        model.engine.close()
     return "".join(pieces)

@@ -22,12 +22,14 @@ What it does not do: stop while it reads a prompt (there is no callback before t
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ownlm.errors import EngineError
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines import sampling
 from ownlm.serve.engines.base import FinishReason, GenerationRequest, GenerationStep, OnStep, TokenScore, never
@@ -50,7 +52,11 @@ class Ctranslate2Engine:
 
     def __init__(self, path: Path, config: ServeConfig) -> None:
         self._tokens = read_vocabulary(path)
-        self._generator = open_generator(path, config)
+        self._opened = [open_generator(path, config)]
+        # Its threads let go of their last callback, for which they take the interpreter's lock, a moment after a
+        # generation has ended. In a process that ends meanwhile they would be ended by force, and take the process with
+        # them (SIGABRT): they are waited for before that, whether somebody calls `close` or not.
+        self._end = weakref.finalize(self, self._opened.clear)
         # Byte-level tokens are strings to CTranslate2; ids are their places in vocabulary.json.
         position = bytes_of_a_position(path)
         budget = int(config.prefix_cache_mb * 1e6) // position if position else 0
@@ -84,8 +90,16 @@ class Ctranslate2Engine:
         ]
 
     def close(self) -> None:
-        """See `Engine.close`."""
-        self._generator.unload_model()
+        """See `Engine.close`. Waits for its threads."""
+        if self._opened:
+            self._opened[0].unload_model()
+            self._end()
+
+    @property
+    def _generator(self) -> Any:
+        if not self._opened:
+            raise EngineError("the engine is closed", advice="ask the gateway again, or start it again")
+        return self._opened[0]
 
     def _forget(self) -> None:
         """The states of static prompts go with the model; there is no other way."""

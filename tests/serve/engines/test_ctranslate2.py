@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ownlm.errors import ArtifactError, ServerError
+from ownlm.errors import ArtifactError, EngineError, ServerError
 from ownlm.serve.config import ServeConfig
 from ownlm.serve.engines.base import GenerationRequest, GenerationStep
 from ownlm.serve.engines.ctranslate2 import Ctranslate2Engine
@@ -50,6 +52,37 @@ def test_greedy_equals_one_full_pass_per_token(engine: Ctranslate2Engine) -> Non
     for step in run(engine, GenerationRequest(PROMPT, 12, temperature=0))[0]:
         assert step.token == int(slow_logits(engine, ids).argmax())
         ids.append(step.token)
+
+
+ENDS_AT_ONCE = """
+import sys
+from pathlib import Path
+from ownlm.serve.config import ServeConfig
+from ownlm.serve.engines import ctranslate2
+from ownlm.serve.engines.base import GenerationRequest
+engine = ctranslate2.Ctranslate2Engine(Path(sys.argv[1]), ServeConfig(parallel=1))
+engine.generate(GenerationRequest((0, 140, 200), 2, temperature=0), lambda step: False)
+print("done", flush=True)
+"""
+
+
+def test_a_process_that_ends_right_after_an_answer_ends_well(export_dir: Path) -> None:
+    """It was aborted: a thread of the engine took the interpreter's lock while that was torn down.
+
+    Who comes first is chance, the more so the more there is to do: several at a time, half of which ended so.
+    """
+    command = [sys.executable, "-c", ENDS_AT_ONCE, str(export_dir / "ctranslate2")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in running]
+    assert ended == [("done\n", "", 0)] * 4
+
+
+def test_a_closed_engine_says_so(export_dir: Path) -> None:
+    engine = Ctranslate2Engine(export_dir / "ctranslate2", ServeConfig())
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.generate(GenerationRequest(PROMPT, 2), lambda step: False)
 
 
 def test_ids_are_those_of_the_vocabulary(model: ServedModel, engine: Ctranslate2Engine) -> None:
