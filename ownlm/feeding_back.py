@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ownlm.arguments import DEFAULT_HOME, AsJson, Home
 from ownlm.errors import RecipeError
-from ownlm.terminal import Terminal
+from ownlm.terminal import Terminal, print_whole
 
 if TYPE_CHECKING:
     from ownlm.live.feedback.report import Line, Report
@@ -29,8 +29,6 @@ StoreUrl = Annotated[
 ]
 KeyFile = Annotated[str, typer.Option("--key", help="The key of users' names, if it does not lie beside the store.")]
 Since = Annotated[str, typer.Option(help="From when on: 12h, 30d, 8w, or a day such as 2026-11-01; all if empty.")]
-WIDE = 112
-"""Columns that a line of the report has room in."""
 _UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -143,7 +141,6 @@ def print_report(console: Console, found: Report) -> None:
 
     from ownlm.live.feedback.report_page import HORIZON_NAMES, UNKNOWN
 
-    wide = console if console.width >= WIDE else Console(file=console.file, width=WIDE, highlight=False)
     columns = ("shown", "accepted", "%", "95 %", "users", "chars", "kept", "left, %", "first, ms", "whole, ms")
     for title, lines in (("", [found.whole]), *found.parts.items()):
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -152,17 +149,18 @@ def print_report(console: Console, found: Report) -> None:
             table.add_column(column, justify="right", no_wrap=True)
         for line in lines:
             table.add_row(line.name or UNKNOWN, *_cells(line))
-        wide.print(table, markup=False)
-        wide.print()
+        print_whole(console, table)
+        console.print()
     if not found.whole.sums.shown:
         console.print(
             "No client has told yet that a completion was shown: it needs one that sends events, as Tabby's do."
         )
     after = "/".join(HORIZON_NAMES.values())
-    wide.print(
+    console.print(
         f"chars: of accepted text; kept: of these, at the last report of each; left: share after {after}\n"
         "first: to the first piece of text, whole: of the answer; both p50/p95",
         style="dim",
+        soft_wrap=True,
     )
 
 

@@ -154,7 +154,7 @@ def add_key(
     path = file or home / KEYS_FILE
     with changing(path) as before:
         write_keys(path, added(before, key))
-    _show_token(token, path)
+    _show_token(token, f"Serve with it: ownlm serve --keys {path}")
 
 
 @keys.command("list")
@@ -189,9 +189,8 @@ def rotate_key(
     until = time.time() + duration_s(grace, "--grace")
     with changing(path) as before:
         write_keys(path, rotated(before, name, secret, until))
-    out.print(token, markup=False, soft_wrap=True)
     still = time.strftime("%Y-%m-%d %H:%M", time.gmtime(until))
-    out.print(f"This is shown once. The one before is good until {still} UTC.", style="dim", soft_wrap=True)
+    _show_token(token, f"The one before is good until {still} UTC.")
 
 
 @keys.command("revoke")
@@ -217,11 +216,9 @@ def duration_s(text: str, where: str) -> float:
     return float(int(match[1]) * _UNITS[match[2]])
 
 
-def _show_token(token: str, path: Path) -> None:
+def _show_token(token: str, more: str) -> None:
     out.print(token, markup=False, soft_wrap=True)
-    out.print(
-        f"This is shown once. Serve with it: ownlm serve --keys {path}", style="dim", markup=False, soft_wrap=True
-    )
+    out.print(f"This is shown once. {more}", style="dim", markup=False, soft_wrap=True)
 
 
 def _day(at: float) -> str:

@@ -32,7 +32,7 @@ class Terminal(Console):
 
 
 def print_whole(out: Console, table: Table) -> None:
-    """Print a table as wide as it is: a narrow terminal breaks its lines, and no figure is cut."""
-    needed = Measurement.get(out, out.options.update(width=UNBROKEN), table).maximum
+    """Print a table as wide as it is: a narrow terminal breaks its lines, and no figure is cut. Cells are no markup."""
+    needed = Measurement.get(out, out.options.update(width=UNBROKEN, markup=False), table).maximum
     wide = out if out.width >= needed else Console(file=out.file, width=needed, highlight=False)
-    wide.print(table)
+    wide.print(table, markup=False)
