@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ownlm.errors import DependencyError, StorageError, first_line
-
-OTHERS_WRITE = 0o022
+from ownlm.pipeline.own_folder import make_own
 
 
 def fetch(source: str, version: str, copies: Path | None = None) -> Path:
@@ -30,7 +29,7 @@ def fetch(source: str, version: str, copies: Path | None = None) -> Path:
     if "://" not in source:
         return Path(source)
     copies = copies or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ownlm" / "versions"
-    _make_own(copies)
+    _check_own(copies)
     copy = copies / version
     if copy.is_dir():
         return copy
@@ -53,16 +52,15 @@ def fetch(source: str, version: str, copies: Path | None = None) -> Path:
     return copy
 
 
-def _make_own(folder: Path) -> None:
+def _check_own(folder: Path) -> None:
     """Make the folder, or see that nobody else can have put there what would be served."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        own = make_own(folder, 0o700)
     except OSError as error:
         raise StorageError(
             f"the folder of fetched versions cannot be made: {error.strerror or error}", where=folder
         ) from error
-    if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+    if not own:
         raise StorageError(
             "the folder of fetched versions is not this user's alone",
             where=folder,

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from ownlm.errors import DependencyError
+from ownlm.pipeline.own_folder import make_own
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8"}
@@ -78,9 +79,7 @@ def cache_folder() -> Path:
     """
     chosen = os.environ.get("OWNLM_TOOLCHAINS")
     folder = Path(chosen) if chosen else Path("/var/tmp", f"ownlm-toolchains-{os.geteuid()}")  # noqa: S108
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022 or folder.is_symlink():
+    if not make_own(folder, 0o755):
         raise DependencyError(
             "The cache of compiled headers and libraries is not this user's alone.",
             where=folder,
